@@ -1,0 +1,1 @@
+"""Room: cohort (see docs/architecture.md)."""

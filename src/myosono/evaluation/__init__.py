@@ -1,0 +1,1 @@
+"""Room: evaluation (see docs/architecture.md)."""

@@ -1,0 +1,36 @@
+"""Import optional packages, or say which extra brings them."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from myosono.errors import MissingExtraError
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import ``module`` or raise an error that names the extra to install.
+
+    Parameters
+    ----------
+    module
+        Importable name, for example ``"torch"``.
+    extra
+        The extra of myosono that brings it, for example ``"train"``.
+    purpose
+        What the user asked for, for the message.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtraError(
+            f"{purpose} needs the package {module!r}, which is not installed",
+            remedy=f"Install it with: pip install 'myosono[{extra}]'",
+        ) from error

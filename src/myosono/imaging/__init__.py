@@ -1,0 +1,1 @@
+"""Room: imaging (see docs/architecture.md)."""

@@ -1,0 +1,1 @@
+"""Room: networks (see docs/architecture.md)."""

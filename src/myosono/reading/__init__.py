@@ -1,0 +1,1 @@
+"""Room: reading (see docs/architecture.md)."""

@@ -1,0 +1,1 @@
+"""Room: reporting (see docs/architecture.md)."""
