@@ -1,0 +1,97 @@
+"""Soft-threshold attention: a learned threshold removes features too weak to matter.
+
+The deep residual shrinkage idea (Zhao et al. 2020, IEEE Trans Ind Inform 16:4681) as Tan et al. 2024
+(J Biomed Eng 41:895) apply it to muscle ultrasound. For features ``x`` and a threshold ``tau >= 0``,
+
+    y = sign(x) * max(|x| - tau, 0),        tau = alpha(x) * mean |x|,        0 < alpha < 1.
+
+The threshold is non-negative by construction and below the mean magnitude, so it can neither amplify nor
+silence everything. ``tau`` has no physical meaning: it is a diagnostic, never a noise level.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Axis = Literal["channel", "spatial"]
+
+_MIN_HIDDEN = 8
+
+
+class SoftThreshold(nn.Module):
+    """Soft threshold whose level each channel (or each position) learns from its own magnitude.
+
+    Parameters
+    ----------
+    channels
+        Feature channels.
+    axis
+        ``"channel"`` (default): one threshold a channel, from that channel's mean magnitude over positions.
+        ``"spatial"``: one threshold a position, shared by all channels, from the mean magnitude over
+        channels; weak channels then fall below it entirely, which is why it is not the default.
+    reduction
+        Channels are divided by this in the hidden layer of the threshold branch.
+    initial_bias
+        Bias of the layer before the sigmoid: -2 starts alpha near 0.12. At 0 alpha starts at 0.5, which
+        zeroes 31 % of Gaussian features in every block.
+
+    Notes
+    -----
+    The branch has no batch norm, so it behaves alike at any batch size. ``x - clip(x, -tau, tau)`` needs
+    no Sign and no Abs in the exported graph.
+    """
+
+    def __init__(
+        self, channels: int, *, axis: Axis = "channel", reduction: int = 4, initial_bias: float = -2.0
+    ) -> None:
+        super().__init__()
+        if axis not in ("channel", "spatial"):
+            raise ValueError(f"axis must be 'channel' or 'spatial', not {axis!r}")
+        self.axis = axis
+        hidden = max(channels // reduction, _MIN_HIDDEN)
+        self.squeeze: nn.Module
+        self.excite: nn.Module
+        if axis == "channel":
+            self.squeeze = nn.Conv2d(channels, hidden, 1)
+            self.excite = nn.Conv2d(hidden, channels, 1)
+        else:
+            self.squeeze = nn.Conv2d(1, hidden, 3, padding=1)
+            self.excite = nn.Conv2d(hidden, 1, 1)
+        self.activation = nn.ReLU(inplace=False)
+        nn.init.normal_(self.excite.weight, std=0.01)
+        nn.init.constant_(self.excite.bias, initial_bias)
+
+    def threshold(self, x: Tensor) -> Tensor:
+        """Threshold ``tau``: ``(N, C, 1, 1)`` for the channel axis, ``(N, 1, H, W)`` for the spatial one."""
+        magnitude = x.abs().mean(dim=(2, 3) if self.axis == "channel" else 1, keepdim=True)
+        alpha = torch.sigmoid(self.excite(self.activation(self.squeeze(magnitude))))
+        return alpha * magnitude
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shrink features ``(N, C, H, W)`` towards zero by their threshold."""
+        return soft_threshold(x, self.threshold(x))
+
+
+def soft_threshold(x: Tensor, tau: Tensor) -> Tensor:
+    """``sign(x) * max(|x| - tau, 0)`` for ``tau >= 0`` that broadcasts to ``x``."""
+    return x - torch.maximum(torch.minimum(x, tau), -tau)
+
+
+def shrinkage_map(before: Tensor, after: Tensor) -> Tensor:
+    """Share of the feature magnitude that a threshold removed, at each position.
+
+    Parameters
+    ----------
+    before, after
+        Features ``(N, C, H, W)`` on either side of a `SoftThreshold`.
+
+    Returns
+    -------
+    Tensor
+        ``(N, H, W)``, from 0 (nothing removed) to 1 (all removed).
+    """
+    total = before.abs().sum(1)
+    return 1 - after.abs().sum(1) / total.clamp_min(torch.finfo(total.dtype).tiny)
