@@ -1,0 +1,84 @@
+"""95 % intervals by resampling patients.
+
+Images of one patient resemble each other, so an interval that resamples images is too narrow. Here whole patients are
+drawn with replacement, each with all its images (cluster bootstrap, percentile interval; Field & Welsh 2007,
+J R Stat Soc B 69:369). Resamples are not stratified: how many patients of each class a study has is itself uncertain.
+
+A resample may hold no patient of some class. What is undefined there (that class's sensitivity, say) is NaN and left
+out of the percentiles; if that befalls half of the resamples or more, no interval is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEW_PATIENTS = 20
+_MINIMUM_DEFINED = 0.5
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval; None where it is undefined."""
+
+    value: float | None
+    lo: float | None = None
+    hi: float | None = None
+
+
+class PatientBootstrap:
+    """Draws of patients with replacement, shared by every metric of an evaluation.
+
+    Parameters
+    ----------
+    patients
+        Distinct patients.
+    resamples
+        Number of draws; 0 gives no intervals.
+    seed
+        Same seed, same draws.
+
+    Attributes
+    ----------
+    counts
+        How often each draw holds each patient, shape ``(resamples, patients)``.
+    """
+
+    def __init__(self, patients: Sequence[str], *, resamples: int = 1000, seed: int = 0) -> None:
+        """Draw once, for every metric."""
+        self.patients = tuple(dict.fromkeys(patients))
+        self._place = {patient: number for number, patient in enumerate(self.patients)}
+        n = len(self.patients)
+        counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+        self.counts: NDArray[np.float64] = counts.astype(np.float64)
+
+    def weights(self, patients: Sequence[str]) -> NDArray[np.float64]:
+        """Weight of each unit in each draw, given the units' patients; shape ``(resamples, units)``."""
+        return self.counts[:, [self._place[patient] for patient in patients]]
+
+
+def percentile_interval(value: float, samples: NDArray[np.float64], *, level: float = 0.95) -> Estimate:
+    """The value with the central ``level`` of its resampled values.
+
+    Parameters
+    ----------
+    value
+        Point estimate; NaN gives an undefined estimate.
+    samples
+        Resampled values, shape ``(resamples,)``, NaN where undefined.
+
+    Examples
+    --------
+    >>> percentile_interval(20.0, np.arange(41.0))
+    Estimate(value=20.0, lo=1.0, hi=39.0)
+    """
+    if np.isnan(value):
+        return Estimate(None)
+    defined = samples[~np.isnan(samples)]
+    if len(defined) <= _MINIMUM_DEFINED * len(samples):
+        return Estimate(float(value))
+    lo, hi = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(float(value), float(lo), float(hi))

@@ -1,0 +1,72 @@
+"""The three levels at which a study is judged: image, muscle (of one side of one patient), patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myosono.evaluation.table import Predictions
+from myosono.pooling import pool_probabilities
+
+Level = Literal["image", "muscle", "patient"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+_UNIT = {"muscle": ["patient_id", "muscle", "side"], "patient": ["patient_id"]}
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What is counted at one level.
+
+    Attributes
+    ----------
+    patients
+        Patient of each unit, length ``units``.
+    targets
+        Class index of each unit, shape ``(units,)``.
+    probabilities
+        Shape ``(units, classes)``.
+    images
+        Images behind each unit, shape ``(units,)``.
+    """
+
+    patients: tuple[str, ...]
+    targets: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+    images: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        """Count of units."""
+        return len(self.patients)
+
+
+def units_at(level: Level, predictions: Predictions, probabilities: NDArray[np.float64] | None = None) -> Units:
+    """Pool a table's rows into the units of a level.
+
+    Parameters
+    ----------
+    level
+        ``"image"``, ``"muscle"`` or ``"patient"``. Folds are pooled: a patient is one unit, however many folds
+        tested some of its images.
+    predictions
+        The rows to pool.
+    probabilities
+        Replaces the table's own, shape ``(rows, classes)``; used for calibrated probabilities.
+    """
+    table, values = predictions.table, predictions.probabilities if probabilities is None else probabilities
+    patients = table["patient_id"].tolist()
+    if level == "image":
+        return Units(tuple(patients), predictions.targets, values, np.ones(len(table), dtype=np.intp))
+    groups = list(table[_UNIT[level]].itertuples(index=False, name=None))
+    keys, pooled = pool_probabilities(values, groups)
+    place = {key: number for number, key in enumerate(keys)}
+    codes = np.array([place[group] for group in groups], dtype=np.intp)
+    _, first = np.unique(codes, return_index=True)
+    return Units(
+        patients=tuple(patients[row] for row in first),
+        targets=predictions.targets[first],
+        probabilities=pooled,
+        images=np.bincount(codes, minlength=len(keys)),
+    )

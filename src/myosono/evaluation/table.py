@@ -1,0 +1,234 @@
+"""The predictions table: read it, check it, give it one shape.
+
+Everything in this room works from this table alone, so a table that another tool wrote is scored by the same rules.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from myosono.errors import PredictionsError
+
+ROLES = ("validation", "test")
+SUM_TOLERANCE = 1e-3
+_PREFIX = "p_"
+_TEXT_DEFAULTS = {"muscle": "", "side": "", "device": "", "fold": "0", "role": "test"}
+_LAYOUT = "A predictions table has patient_id, target and one p_<class> column per class."
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A checked predictions table.
+
+    Attributes
+    ----------
+    table
+        Columns ``image_id, patient_id, muscle, side, device, fold, role, target`` (all text) and ``p_<class>``.
+    classes
+        Class names in the order of the probability columns.
+    source
+        The file it came from, or None.
+    """
+
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    source: Path | None = None
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Shape ``(rows, classes)``; each row sums to 1."""
+        return self.table[[_PREFIX + name for name in self.classes]].to_numpy(dtype=np.float64)
+
+    @property
+    def targets(self) -> NDArray[np.intp]:
+        """Index of each row's target in ``classes``, shape ``(rows,)``."""
+        return pd.Categorical(self.table["target"], categories=list(self.classes)).codes.astype(np.intp)
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """Names of the folds, numbers in order of size."""
+        return tuple(sorted(self.table["fold"].unique(), key=lambda name: (not name.isdigit(), name.zfill(12))))
+
+    def rows(self, role: str) -> Predictions:
+        """The rows of one role."""
+        part = self.table[self.table["role"] == role].reset_index(drop=True)
+        return Predictions(part, self.classes, self.source)
+
+
+def read_predictions(path: str | Path, *, classes: Sequence[str] | None = None) -> Predictions:
+    """Read a predictions table from Parquet or CSV (comma, semicolon or tab).
+
+    Parameters
+    ----------
+    path
+        The file; its kind is found from its content.
+    classes
+        Class names in the wanted order. Default: the order of the ``p_<class>`` columns.
+
+    Raises
+    ------
+    PredictionsError
+        If the file cannot be read, or is not a predictions table.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PredictionsError(f"cannot be read ({error.strerror})", path=path) from error
+    if not content:
+        raise PredictionsError("the file is empty", path=path, remedy=_LAYOUT)
+    try:
+        frame = pd.read_parquet(io.BytesIO(content)) if content[:4] == b"PAR1" else _read_csv(content)
+    except (ValueError, OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise PredictionsError(f"neither a Parquet nor a CSV table ({error})", path=path, remedy=_LAYOUT) from error
+    return check_predictions(frame, classes=classes, path=path)
+
+
+def _read_csv(content: bytes) -> pd.DataFrame:
+    text = content.decode("utf-8-sig")
+    header = text.split("\n", 1)[0]
+    separator = max(",;\t", key=header.count)
+    # Text first: a patient called "NA" or "007" must stay what it is.
+    return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
+
+
+def check_predictions(
+    frame: pd.DataFrame, *, classes: Sequence[str] | None = None, path: str | Path | None = None
+) -> Predictions:
+    """Check a table and give it the canonical columns.
+
+    Parameters
+    ----------
+    frame
+        At least ``patient_id``, ``target`` and ``p_<class>``. ``role`` defaults to ``"test"``, ``fold`` to ``"0"``,
+        ``image_id`` to the row's number, the others to ``""``.
+    classes
+        Class names in the wanted order. Default: the order of the ``p_<class>`` columns.
+    path
+        Where the table came from, for messages.
+
+    Raises
+    ------
+    PredictionsError
+        With the file, the column and the row (counted from 1, without the header).
+
+    Examples
+    --------
+    >>> found = check_predictions(pd.DataFrame({"patient_id": [7], "target": ["PM"], "p_DM": [0.2], "p_PM": [0.8]}))
+    >>> found.classes, found.targets.tolist(), found.folds
+    (('DM', 'PM'), [1], ('0',))
+    """
+    path = None if path is None else Path(path)
+    names = _class_names(frame, classes, path)
+    _require_columns(frame, ["patient_id", "target"], path)
+    if frame.empty:
+        raise PredictionsError("the table has no rows", path=path)
+    table = pd.DataFrame(index=range(len(frame)))
+    table["image_id"] = (
+        _text(frame, "image_id", path) if "image_id" in frame else [f"row {row + 1}" for row in range(len(frame))]
+    )
+    table["patient_id"] = _text(frame, "patient_id", path)
+    for column, default in _TEXT_DEFAULTS.items():
+        optional = column in ("muscle", "side", "device")
+        table[column] = _text(frame, column, path, empty=optional) if column in frame else default
+    table["target"] = _text(frame, "target", path)
+    _check_members(table["role"], ROLES, "role", path, "Leave out the rows of training images.")
+    _check_members(table["target"], names, "target", path, "Name the targets as in the p_<class> columns.")
+    table[[_PREFIX + name for name in names]] = _probabilities(frame, names, path)
+    _check_once_per_fold(table, path)
+    _check_one_target(table, path)
+    return Predictions(table, names, path)
+
+
+def _class_names(frame: pd.DataFrame, classes: Sequence[str] | None, path: Path | None) -> tuple[str, ...]:
+    columns = [str(column) for column in frame.columns]
+    found = tuple(column.removeprefix(_PREFIX) for column in columns if column.startswith(_PREFIX))
+    if len(set(columns)) < len(columns):
+        raise PredictionsError("two columns have the same name", path=path)
+    names = found if classes is None else tuple(classes)
+    _require_columns(frame, [_PREFIX + name for name in names], path)
+    extra = [name for name in found if name not in names]
+    if extra:
+        raise PredictionsError(f"column p_{extra[0]} is for none of the classes {', '.join(names)}", path=path)
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise PredictionsError(
+            f"found {len(names)} p_<class> columns; at least 2 are needed", path=path, remedy=_LAYOUT
+        )
+    return names
+
+
+def _require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path | None) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise PredictionsError(f"column {missing[0]} is missing", path=path, remedy=_LAYOUT)
+
+
+def _text(frame: pd.DataFrame, column: str, path: Path | None, *, empty: bool = False) -> list[str]:
+    values = frame[column].reset_index(drop=True)
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")  # 3.0 in a fold column with gaps means fold 3
+    text = values.astype(object).where(values.notna(), "").astype(str).str.strip()
+    blank = np.flatnonzero(text == "")
+    if len(blank) and not empty:
+        raise PredictionsError(f"column {column} is empty in row {blank[0] + 1}", path=path)
+    return list(text)
+
+
+def _check_members(values: pd.Series, allowed: Sequence[str], column: str, path: Path | None, remedy: str) -> None:
+    wrong = np.flatnonzero(~values.isin(allowed))
+    if len(wrong):
+        reason = (
+            f"column {column} holds {values[wrong[0]]!r} in row {wrong[0] + 1}, which is none of {', '.join(allowed)}"
+        )
+        raise PredictionsError(reason, path=path, remedy=remedy)
+
+
+def _probabilities(frame: pd.DataFrame, names: Sequence[str], path: Path | None) -> NDArray[np.float64]:
+    columns = []
+    for name in names:
+        values = frame[_PREFIX + name]
+        if not pd.api.types.is_numeric_dtype(values):
+            values = pd.to_numeric(values.astype(str).str.replace(",", ".", regex=False), errors="coerce")
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        wrong = np.flatnonzero(~((numbers >= -1e-6) & (numbers <= 1 + SUM_TOLERANCE)))
+        if len(wrong):
+            given = frame[_PREFIX + name].iloc[wrong[0]]
+            reason = f"column {_PREFIX}{name} holds {given!s:.40} in row {wrong[0] + 1}, which is no probability"
+            raise PredictionsError(reason, path=path, remedy="Probabilities lie between 0 and 1.")
+        columns.append(numbers.clip(min=0))
+    stacked = np.stack(columns, axis=1)
+    sums = stacked.sum(axis=1)
+    off = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
+    if len(off):
+        reason = f"columns p_{names[0]}..p_{names[-1]} sum to {sums[off[0]]:.4g} in row {off[0] + 1}"
+        raise PredictionsError(
+            reason, path=path, remedy="Each row's probabilities must sum to 1 (softmax, not logits)."
+        )
+    return np.asarray(stacked / sums[:, None], dtype=np.float64)
+
+
+def _check_once_per_fold(table: pd.DataFrame, path: Path | None) -> None:
+    again = np.flatnonzero(table.duplicated(["fold", "image_id"]))
+    if len(again):
+        row = table.iloc[again[0]]
+        reason = f"column image_id: {row['image_id']!r} is predicted twice in fold {row['fold']} (row {again[0] + 1})"
+        raise PredictionsError(reason, path=path, remedy="Keep one prediction per image and fold.")
+
+
+def _check_one_target(table: pd.DataFrame, path: Path | None) -> None:
+    first = table.groupby("patient_id", sort=False)["target"].transform("first")
+    wrong = np.flatnonzero(first != table["target"])
+    if len(wrong):
+        row = table.iloc[wrong[0]]
+        reason = (
+            f"column target: patient {row['patient_id']!r} is {row['target']!r} in row {wrong[0] + 1} "
+            f"and {first[wrong[0]]!r} before"
+        )
+        raise PredictionsError(reason, path=path, remedy="A patient has one target.")
