@@ -1,1 +1,34 @@
-"""Room: imaging (see docs/architecture.md)."""
+"""Pictures in, frames out: images, DICOM and cine loops as 8-bit grey with their B-mode area.
+
+Examples
+--------
+>>> import tempfile, pathlib
+>>> from PIL import Image
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "P001_RD_1.png"
+>>> Image.new("L", (64, 48), 90).save(path)
+>>> frame = read_frame(path)
+>>> frame.pixels.shape, frame.patient_id, frame.muscle, frame.side
+((48, 64), 'P001', 'D', 'R')
+"""
+
+from myosono.imaging.area import find_b_mode_area
+from myosono.imaging.frame import Area, Frame, GreyImage
+from myosono.imaging.limits import Limits
+from myosono.imaging.naming import NameFacts, facts_from_name
+from myosono.imaging.read import read_frame, read_frames
+from myosono.imaging.sources import SourceList, list_sources, natural_key
+
+__all__ = [
+    "Area",
+    "Frame",
+    "GreyImage",
+    "Limits",
+    "NameFacts",
+    "SourceList",
+    "facts_from_name",
+    "find_b_mode_area",
+    "list_sources",
+    "natural_key",
+    "read_frame",
+    "read_frames",
+]

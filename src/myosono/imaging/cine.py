@@ -1,0 +1,69 @@
+"""Cine loops in MP4 and AVI files through OpenCV (the extra ``cine``)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from myosono.errors import ImageError
+from myosono.extras import require
+from myosono.imaging.decoded import Decoded, Picture
+from myosono.imaging.grey import luma
+from myosono.imaging.guard import decoding
+from myosono.imaging.limits import Limits
+
+# Containers overstate their length by a frame or two; a real truncation loses more.
+_TOLERATED_LOSS = 0.05
+
+
+def decode_cine(path: Path, limits: Limits) -> Decoded:
+    """Open a cine loop.
+
+    Raises
+    ------
+    MissingExtraError
+        If OpenCV is not installed.
+    ImageError
+        If it cannot be opened or exceeds a limit; later, from the iterator, if it ends too early.
+    """
+    # FFmpeg writes to standard error by itself; 'quiet' is level -8.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2 = require("cv2", extra="cine", purpose="reading a cine video")
+    with decoding(path, "open as video", also=(cv2.error,)):
+        # FFmpeg alone: other back ends take names with digits for image sequences.
+        capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+        opened = capture.isOpened()
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if opened else 0
+        height, width = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
+    if not opened:
+        raise ImageError("cannot be opened as a video", path=path, remedy="Is it complete? Convert it to H.264 MP4.")
+    limits.check_size(height, width, path)
+    limits.check_frames(max(count, 1), path)
+    return Decoded(max(count, 1), _pictures(cv2, capture, count, path, limits), one_layout=True)
+
+
+def _pictures(cv2: Any, capture: Any, count: int, path: Path, limits: Limits) -> Iterator[Picture]:
+    index = 0
+    try:
+        while True:
+            with decoding(path, f"decode video frame {index + 1}", also=(cv2.error,)):
+                found, picture = capture.read()
+            if not found:
+                break
+            index += 1
+            limits.check_frames(index, path)
+            yield Picture(_grey(picture))
+    finally:
+        capture.release()
+    if index == 0 or index < count * (1 - _TOLERATED_LOSS) - 2:
+        raise ImageError(
+            f"ends after {index} of {count} frames", path=path, remedy="The video is truncated or damaged."
+        )
+
+
+def _grey(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return luma(picture[..., ::-1]) if picture.ndim == 3 else picture.astype(np.uint8)

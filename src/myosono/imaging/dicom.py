@@ -1,0 +1,119 @@
+"""DICOM, single and multi-frame, through pydicom and its decoders."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID, ImplicitVRLittleEndian
+
+from myosono.anatomy import SIDES
+from myosono.errors import ImageError
+from myosono.imaging.decoded import Decoded, Picture
+from myosono.imaging.dicom_pixels import GreyConverter
+from myosono.imaging.dicom_regions import read_geometry
+from myosono.imaging.guard import decoding
+from myosono.imaging.limits import Limits
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_META_LENGTH = slice(140, 144)
+_META_END = 144
+
+
+def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
+    """Open a DICOM file.
+
+    Parameters
+    ----------
+    data
+        The file's bytes; the preamble and file meta information may be missing.
+    path
+        For messages.
+    limits
+        Checked on the header, before any pixel is decoded.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged, holds no image, exceeds a limit, or needs a decoder that is not there; later, from
+        the iterator, if a frame is damaged.
+    """
+    _check_inflated_size(data, path, limits)
+    with decoding(path, "read the DICOM header", also=(InvalidDicomError,)):
+        dataset = dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
+        if "PixelData" not in dataset:
+            raise ImageError(f"is a DICOM {_class_name(dataset)} without pixels", path=path)
+        height, width = int(dataset.Rows), int(dataset.Columns)
+        count = int(dataset.get("NumberOfFrames") or 1)
+    limits.check_size(height, width, path)
+    limits.check_frames(count, path)
+    with decoding(path, "read the DICOM header", also=(InvalidDicomError,)):
+        geometry = read_geometry(dataset, height, width)
+        return Decoded(
+            count,
+            _pictures(dataset, count, path),
+            one_layout=True,
+            area=geometry.area,
+            spacing_mm=geometry.spacing_mm,
+            device=_joined(dataset, "Manufacturer", "ManufacturerModelName"),
+            patient_id=_joined(dataset, "PatientID"),
+            side=_side(dataset),
+            warnings=geometry.warnings,
+        )
+
+
+def _pictures(dataset: FileDataset, count: int, path: Path) -> Iterator[Picture]:
+    convert = GreyConverter(dataset)
+    with decoding(path, "decode DICOM pixels", also=(InvalidDicomError,)):
+        # A bare data set does not say how it is encoded; the standard's default is implicit little endian.
+        syntax = UID(dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
+        decoder = get_decoder(syntax)
+        if not decoder.is_available:
+            raise ImageError(f"is compressed as {syntax.name}, which needs {decoder.missing_dependencies}", path=path)
+        frames = islice(decoder.iter_array(dataset, raw=True), count)
+    for index in range(count):
+        doing = f"decode DICOM frame {index + 1} of {count}"
+        with decoding(path, doing, also=(InvalidDicomError,)):
+            found = next(frames, None)
+            if found is None:
+                raise ImageError(f"ends after {index} of {count} frames", path=path)
+            pixels, properties = found
+            picture = convert(pixels, str(properties["photometric_interpretation"]))
+        yield picture
+
+
+def _check_inflated_size(data: bytes, path: Path, limits: Limits) -> None:
+    """Refuse a deflated data set (PS3.5 A.5) that inflates beyond the limit, without inflating it all."""
+    start = _META_END + int.from_bytes(data[_META_LENGTH], "little")
+    if _DEFLATED not in data[_META_END : min(start, 4096)]:
+        return
+    inflater, total, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, data[start:]
+    with decoding(path, "inflate the DICOM data set"):
+        while rest and not inflater.eof:
+            total += len(inflater.decompress(rest, 1 << 20))
+            rest = inflater.unconsumed_tail
+            limits.check_bytes(total, path)
+
+
+def _class_name(dataset: Dataset) -> str:
+    return str(UID(str(dataset.get("SOPClassUID", "file"))).name)
+
+
+def _joined(dataset: Dataset, *keywords: str) -> str | None:
+    parts = [" ".join(str(dataset.get(keyword) or "").replace("\x00", " ").split()) for keyword in keywords]
+    return " ".join(part for part in parts if part) or None
+
+
+def _side(dataset: Dataset) -> str | None:
+    for keyword in ("ImageLaterality", "Laterality"):
+        value = str(dataset.get(keyword) or "").strip().upper()
+        if value in SIDES:
+            return value
+    return None

@@ -1,0 +1,112 @@
+"""DICOM pixel values to 8-bit grey, for every photometric interpretation (PS3.3 C.7.6.3.1.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+
+from myosono.imaging.decoded import Picture
+from myosono.imaging.frame import GreyImage
+from myosono.imaging.grey import luma, rounded, scaled, used_bits
+
+# Studio range of YBR_PARTIAL (PS3.3 C.7.6.3.1.2): black is 16, white is 235.
+_PARTIAL_BLACK, _PARTIAL_SPAN = 16, 219
+
+
+class GreyConverter:
+    """Turns the frames of one data set into 8-bit grey.
+
+    The depth that 16-bit frames really use is decided on the first frame and kept, so that grey values of one
+    cine stay comparable.
+
+    Parameters
+    ----------
+    dataset
+        The header: look-up tables, windows, depth.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        """Keep the header; nothing is read yet."""
+        self._dataset = dataset
+        self._bits: int | None = None
+
+    def __call__(self, pixels: NDArray[Any], photometric: str) -> Picture:
+        """Convert one frame.
+
+        Parameters
+        ----------
+        pixels
+            Shape ``(height, width)`` or ``(height, width, 3)``, as decoded without colour conversion.
+        photometric
+            What these values are; a decoder may have changed it from what the header says.
+
+        Raises
+        ------
+        ValueError
+            If the interpretation is none of the standard's, or contradicts the number of samples.
+        """
+        colour = pixels.ndim == 3
+        if photometric == "PALETTE COLOR" and not colour:
+            return Picture(self._palette(pixels))
+        if photometric in ("MONOCHROME1", "MONOCHROME2") and not colour:
+            picture = self._monochrome(pixels)
+            inverted = photometric == "MONOCHROME1"
+            return Picture(255 - picture.pixels, picture.warnings) if inverted else picture
+        if photometric in ("RGB", "YBR_RCT", "YBR_ICT") and colour:
+            # Decoders of JPEG 2000 undo RCT and ICT themselves.
+            return Picture(luma(pixels, self._peak(pixels)))
+        if photometric in ("YBR_FULL", "YBR_FULL_422") and colour:
+            return Picture(rounded(pixels[..., 0].astype(np.float32) * np.float32(255 / self._peak(pixels))))
+        if photometric.startswith("YBR_PARTIAL") and colour:
+            grey = pixels[..., 0].astype(np.float32) - _PARTIAL_BLACK
+            return Picture(rounded(grey * np.float32(255 / _PARTIAL_SPAN)))
+        raise ValueError(f"photometric interpretation {photometric!r} with {pixels.shape[2] if colour else 1} samples")
+
+    def _peak(self, pixels: NDArray[Any]) -> int:
+        return 255 if pixels.dtype == np.uint8 else int(2 ** int(self._dataset.BitsStored) - 1)
+
+    def _palette(self, pixels: NDArray[Any]) -> GreyImage:
+        rgb = apply_color_lut(pixels, self._dataset)
+        return luma(rgb[..., :3], 255 if rgb.dtype == np.uint8 else 65535)
+
+    def _monochrome(self, pixels: NDArray[Any]) -> Picture:
+        dataset = self._dataset
+        if _has_value(dataset, "VOILUTSequence") or _has_value(dataset, "WindowCenter"):
+            return Picture(self._windowed(pixels))
+        signed = int(dataset.get("PixelRepresentation", 0)) == 1
+        announced = int(dataset.BitsStored)
+        values = pixels.astype(np.int64)
+        values = values + 2 ** (announced - 1) if signed else values & (2**announced - 1)
+        if self._bits is None:
+            self._bits, warning = (announced, None) if signed else used_bits(values, announced)
+            return Picture(scaled(values, self._bits), (warning,) if warning else ())
+        return Picture(scaled(values, self._bits))
+
+    def _windowed(self, pixels: NDArray[Any]) -> GreyImage:
+        dataset = self._dataset
+        values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
+        low, high = _output_range(dataset)
+        return rounded((values.astype(np.float32) - low) * np.float32(255 / (high - low)))
+
+
+def _has_value(dataset: Dataset, keyword: str) -> bool:
+    value = dataset.get(keyword)
+    return value is not None and value != "" and not (hasattr(value, "__len__") and len(value) == 0)
+
+
+def _output_range(dataset: Dataset) -> tuple[float, float]:
+    """The range that pydicom windows into: that of the stored values after rescaling (PS3.3 C.11.2.1.2)."""
+    if _has_value(dataset, "VOILUTSequence"):
+        return 0.0, float(2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+    bits = int(dataset.BitsStored)
+    if _has_value(dataset, "ModalityLUTSequence"):
+        return 0.0, float(2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
+    low, high = (
+        (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if dataset.PixelRepresentation == 1 else (0.0, 2.0**bits - 1)
+    )
+    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    return low * slope + intercept, high * slope + intercept

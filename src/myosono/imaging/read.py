@@ -1,0 +1,128 @@
+"""Files to frames: find the decoder by content, then the B-mode area, then say what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from myosono.errors import ImageError
+from myosono.hashing import sha256_bytes
+from myosono.imaging.area import find_b_mode_area
+from myosono.imaging.decoded import Decoded, Picture
+from myosono.imaging.frame import Area, Frame
+from myosono.imaging.limits import Limits
+from myosono.imaging.naming import facts_from_name
+from myosono.imaging.sniff import HEAD_BYTES, Kind, require_kind
+
+_DEFAULT_LIMITS = Limits()
+
+
+def read_frames(path: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Iterator[Frame]:
+    """Read the frames of one file, one by one.
+
+    Parameters
+    ----------
+    path
+        PNG, JPEG, TIFF (pages are frames), BMP, GIF, DICOM (single or multi-frame), MP4 or AVI; told by content,
+        not by name.
+    limits
+        What is refused before it is decoded.
+
+    Yields
+    ------
+    Frame
+        In the file's order. Nothing is opened before the first is asked for.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, unreadable, of another format, damaged, or exceeds a limit. A damaged frame raises when
+        its turn comes: the frames before it have been yielded.
+    MissingExtraError
+        If the file is a cine video and OpenCV is not installed.
+    """
+    path = Path(path)
+    data = _read_bytes(path, limits)
+    decoded = _decode(data, path, limits)
+    digest = sha256_bytes(data)
+    del data
+    yield from _frames(decoded, path, digest)
+
+
+def read_frame(path: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Frame:
+    """Read the first frame of a file; parameters and errors as in `read_frames`."""
+    frames = read_frames(path, limits)
+    for frame in frames:
+        return frame
+    raise ImageError("holds no frame", path=path)
+
+
+def _read_bytes(path: Path, limits: Limits) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageError("is a folder, not an image", path=path, remedy="List its files with list_sources.")
+        if path.exists() and not path.is_file():
+            raise ImageError("is not a regular file", path=path)
+        limits.check_bytes(path.stat().st_size, path)
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError("does not exist", path=path) from error
+    except PermissionError as error:
+        raise ImageError("may not be read: permission denied", path=path) from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot be read: {error}", path=path) from error
+
+
+def _decode(data: bytes, path: Path, limits: Limits) -> Decoded:
+    kind = require_kind(data[:HEAD_BYTES], path)
+    # Each decoder is imported when its first file is met: a study of PNG files never pays for pydicom.
+    if kind is Kind.DICOM:
+        from myosono.imaging.dicom import decode_dicom
+
+        return decode_dicom(data, path, limits)
+    if kind in (Kind.MP4, Kind.AVI):
+        from myosono.imaging.cine import decode_cine
+
+        return decode_cine(path, limits)
+    from myosono.imaging.pillow import decode_pillow
+
+    return decode_pillow(data, kind, path, limits)
+
+
+def _frames(decoded: Decoded, path: Path, digest: str) -> Iterator[Frame]:
+    named = facts_from_name(path)
+    notes = (*decoded.warnings, *_contradictions(decoded, named.patient_id, named.side))
+    known: Area | None = decoded.area
+    for index, picture in enumerate(decoded.pictures):
+        area = known if known is not None else find_b_mode_area(picture.pixels)
+        if decoded.one_layout and known is None and picture.pixels.any():
+            known = area
+        yield Frame(
+            pixels=picture.pixels,
+            source=str(path),
+            sha256=digest,
+            frame_index=index,
+            frame_count=decoded.frame_count,
+            spacing_mm=decoded.spacing_mm,
+            device=decoded.device,
+            patient_id=decoded.patient_id or named.patient_id,
+            muscle=named.muscle,
+            side=decoded.side or named.side,
+            area=_fitting(area, picture),
+            warnings=(*notes, *picture.warnings),
+        )
+
+
+def _fitting(area: Area, picture: Picture) -> Area:
+    height, width = picture.pixels.shape
+    clamped = area.clamped(height, width)
+    return clamped if clamped.size else Area(0, 0, height, width)
+
+
+def _contradictions(decoded: Decoded, patient_id: str | None, side: str | None) -> tuple[str, ...]:
+    pairs = (("patient", decoded.patient_id, patient_id), ("side", decoded.side, side))
+    return tuple(
+        f"{what} {header!r} in the header, {name!r} in the file name: the header is taken"
+        for what, header, name in pairs
+        if header and name and header != name
+    )
