@@ -40,8 +40,7 @@ class SoftThreshold(nn.Module):
 
     Notes
     -----
-    The branch has no batch norm, so it behaves alike at any batch size. ``x - clip(x, -tau, tau)`` needs
-    no Sign and no Abs in the exported graph.
+    The branch has no batch norm, so it behaves alike at any batch size.
     """
 
     def __init__(
@@ -77,7 +76,8 @@ class SoftThreshold(nn.Module):
 
 def soft_threshold(x: Tensor, tau: Tensor) -> Tensor:
     """``sign(x) * max(|x| - tau, 0)`` for ``tau >= 0`` that broadcasts to ``x``."""
-    return x - torch.maximum(torch.minimum(x, tau), -tau)
+    # Two Relus: no Sign, Abs or Clip in the graph, and the fastest backward pass of the forms tried.
+    return torch.relu(x - tau) - torch.relu(-x - tau)
 
 
 def shrinkage_map(before: Tensor, after: Tensor) -> Tensor:
