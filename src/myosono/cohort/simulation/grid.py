@@ -1,0 +1,156 @@
+"""The pixel grid of one image, and the random fields drawn on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+ROWS = 498
+"""Rows of the real crops."""
+APERTURE_MM = 38.3
+"""Length of the probe's face: the same for all depths, so a deeper image is a narrower one."""
+COLUMNS = (477, 447, 320)
+"""Columns of the real crops, from the shallowest setting to the deepest."""
+
+_MARGIN_MM = 12.0
+_SPLINE_STD = 151.0 / 315.0  # in two dimensions, of a cubic B-spline with white coefficients
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Pixels and their size. The origin is the middle of the probe's face; z points into the tissue."""
+
+    rows: int
+    columns: int
+    pixel_mm: float
+
+    @classmethod
+    def for_columns(cls, columns: int, scale: float = 1.0) -> Grid:
+        """The grid of a crop with ``columns`` columns at full size, at ``scale`` of its pixels."""
+        return cls(round(ROWS * scale), round(columns * scale), APERTURE_MM / (columns * scale))
+
+    @property
+    def depth_mm(self) -> float:
+        """Depth of the last row."""
+        return self.rows * self.pixel_mm
+
+    @property
+    def z(self) -> Array:
+        """Depth in mm, shape ``(rows, 1)``."""
+        return (np.arange(self.rows, dtype=np.float32)[:, None] + np.float32(0.5)) * np.float32(self.pixel_mm)
+
+    @property
+    def x(self) -> Array:
+        """Lateral position in mm, shape ``(columns,)``, zero in the middle."""
+        return (np.arange(self.columns, dtype=np.float32) - np.float32(self.columns / 2)) * np.float32(self.pixel_mm)
+
+
+def _basis(length: int, spacing: float, offset: float) -> Array:
+    """Cubic B-splines with knots ``spacing`` pixels apart, at ``length`` pixels; shape ``(length, coefficients)``."""
+    position = (np.arange(length) + offset) / spacing
+    knot = np.floor(position).astype(np.intp)
+    t = position - knot
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], 1) / 6
+    basis = np.zeros((length, int(knot.max()) + 4), dtype=np.float32)
+    rows = np.arange(length)
+    for number in range(4):
+        basis[rows, knot + number] = weights[:, number]
+    return basis
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Smooth random fields that belong to a site and are met again, displaced and altered, in each of its shots.
+
+    Coefficients of cubic B-splines come from the site's generator and, for a share of the variance, from the
+    shot's. Two matrix products then make a field of any correlation length, which is what makes it cheap.
+
+    Parameters
+    ----------
+    grid
+        Pixels.
+    site, shot
+        Generators.
+    kept
+        Share of variance that comes from the site, 0 to 1.
+    shift_mm
+        Displacement of the probe along (z, x), at most 10 mm.
+    """
+
+    grid: Grid
+    site: np.random.Generator
+    shot: np.random.Generator
+    kept: float
+    shift_mm: tuple[float, float]
+
+    def plane(self, axial_mm: float, lateral_mm: float) -> Array:
+        """A field with zero mean and unit variance, shape ``(rows, columns)``.
+
+        Parameters
+        ----------
+        axial_mm, lateral_mm
+            Distance of the spline knots, about half of the correlation's full width.
+        """
+        pixel = self.grid.pixel_mm
+        down = _basis(self.grid.rows, max(axial_mm / pixel, 1.0), (_MARGIN_MM + self.shift_mm[0]) / pixel)
+        across = _basis(self.grid.columns, max(lateral_mm / pixel, 1.0), (_MARGIN_MM + self.shift_mm[1]) / pixel)
+        # One draw size whatever the shift, or displaced shots would not meet the same field.
+        size = (
+            int((self.grid.depth_mm + 2 * _MARGIN_MM) / max(axial_mm, pixel)) + 6,
+            int((APERTURE_MM + 2 * _MARGIN_MM) / max(lateral_mm, pixel)) + 6,
+        )
+        drawn = self._coefficients(size)[: down.shape[1], : across.shape[1]]
+        return np.asarray((down @ drawn) @ across.T / np.float32(_SPLINE_STD), dtype=np.float32)
+
+    def curve(self, lateral_mm: float) -> Array:
+        """A line with zero mean and unit variance, shape ``(columns,)``."""
+        pixel = self.grid.pixel_mm
+        across = _basis(self.grid.columns, lateral_mm / pixel, (_MARGIN_MM + self.shift_mm[1]) / pixel)
+        drawn = self._coefficients((int((APERTURE_MM + 2 * _MARGIN_MM) / lateral_mm) + 6,))[: across.shape[1]]
+        return np.asarray(across @ drawn / np.float32(_SPLINE_STD**0.5), dtype=np.float32)
+
+    def _coefficients(self, size: tuple[int, ...]) -> Array:
+        lasting = self.site.standard_normal(size, dtype=np.float32)
+        passing = self.shot.standard_normal(size, dtype=np.float32)
+        return np.float32(self.kept**0.5) * lasting + np.float32((1 - self.kept) ** 0.5) * passing
+
+
+def ramp(distance: Array, width: float) -> Array:
+    """A soft step from 0 to 1 over ``width``, centred where ``distance`` is 0."""
+    return np.clip(distance * np.float32(1 / width) + np.float32(0.5), 0, 1)
+
+
+def shear(image: Array, rows_down: Array, *, wrap: bool = False) -> Array:
+    """Move each column down by a fractional number of rows.
+
+    Parameters
+    ----------
+    image
+        Shape ``(rows, columns)``.
+    rows_down
+        Shape ``(columns,)``.
+    wrap
+        What leaves below enters above; otherwise the edge rows are repeated.
+    """
+    rows, columns = image.shape
+    whole = np.floor(rows_down)
+    part = (rows_down - whole).astype(np.float32)
+    start = np.arange(rows, dtype=np.int32)[:, None] - whole.astype(np.int32)[None, :]
+    flat = np.ascontiguousarray(image).ravel()
+    upper, lower = (_gather(flat, start - back, rows, columns, wrap=wrap) for back in (0, 1))
+    lower -= upper
+    lower *= part
+    lower += upper
+    return lower
+
+
+def _gather(flat: Array, row: NDArray[np.int32], rows: int, columns: int, *, wrap: bool) -> Array:
+    if wrap:
+        row = np.where(row < 0, row + rows, np.where(row >= rows, row - rows, row))
+    else:
+        row = np.clip(row, 0, rows - 1)
+    return np.asarray(np.take(flat, row * np.int32(columns) + np.arange(columns, dtype=np.int32)), dtype=np.float32)

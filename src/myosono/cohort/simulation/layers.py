@@ -1,0 +1,76 @@
+"""Where the layers lie in one shot: curves along x and the masks between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .grid import Array, Fields, ramp
+from .site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Depths in mm, shape ``(columns,)``; masks 0 to 1, shape ``(rows, columns)``.
+
+    ``between`` is the fascia between a superficial muscle and the one examined; ``bone`` is ``None`` where no
+    bone lies in the field of view.
+    """
+
+    fascia: Array
+    between: Array | None
+    deep: Array
+    bone: Array | None
+    in_fat: Array
+    in_muscle: Array
+    below: Array
+    below_fascia_mm: Array
+
+
+def lay(site: Site, fields: Fields) -> Layers:
+    """Lay the layers of ``site`` as the probe of this shot sees them."""
+    grid = fields.grid
+    z = grid.z
+    x = grid.x + np.float32(fields.shift_mm[1])
+    press = np.float32(np.exp(0.06 * fields.shot.standard_normal()))
+    tilt = np.float32(site.tilt + 0.025 * fields.shot.standard_normal())
+
+    skin = np.float32(site.skin_mm) + np.float32(0.10) * fields.curve(5.0)
+    bulge = np.square(x / np.float32(19.0)) * np.float32(site.bulge_mm)
+    fascia = skin + np.float32(site.fat_mm) * press + bulge + tilt * x + _wave(fields, 0.5, 0.10)
+    fascia = np.maximum(fascia, skin + np.float32(0.7))
+    top = fascia + np.float32(site.superficial_mm) * (1 + np.float32(0.08) * fields.curve(9.0))
+    flatten = 0.25 if site.view else 0.6
+    deep = top + np.float32(site.thickness_mm) - np.float32(flatten) * bulge + _wave(fields, 0.8, 0.10)
+    deep = np.maximum(deep, top + np.float32(2.0))
+
+    bone = _bone(site, fields, x, deep)
+    return Layers(
+        fascia=fascia,
+        between=top if site.superficial_mm > 0 else None,
+        deep=deep,
+        bone=bone,
+        in_fat=ramp(z - skin, 0.25),
+        in_muscle=ramp(z - fascia, 0.35),
+        below=ramp(z - deep, 0.4),
+        below_fascia_mm=z - fascia,
+    )
+
+
+def _bone(site: Site, fields: Fields, x: Array, deep: Array) -> Array | None:
+    """The edge of a round shaft across, of a straight one along; far below where there is none."""
+    if site.bone_mm is None:
+        return None
+    grid = fields.grid
+    radius = np.float32(site.bone_radius_mm)
+    away = np.zeros_like(x) if site.view else np.minimum(np.abs(x - np.float32(site.bone_off_mm)) / radius, 1)
+    middle = float(np.mean(deep)) + np.float32(site.bone_mm) + np.float32(site.tilt) * x
+    edge = middle + radius * (1 - np.sqrt(1 - np.square(away))) + _wave(fields, 0.35, 0.05)
+    edge = np.maximum(edge, deep + np.float32(0.4))
+    edge = np.where(away < 0.97, edge, np.float32(10 * grid.depth_mm)).astype(np.float32)
+    return None if float(edge.min()) > grid.depth_mm else edge
+
+
+def _wave(fields: Fields, coarse_mm: float, fine_mm: float) -> Array:
+    return np.float32(coarse_mm) * fields.curve(9.0) + np.float32(fine_mm) * fields.curve(3.0)
