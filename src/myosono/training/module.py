@@ -1,0 +1,152 @@
+"""The training step, the schedule and the patient-level validation, as a Lightning module."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from sklearn.metrics import balanced_accuracy_score
+from torch import Tensor, nn
+from torch.nn import functional
+
+from myosono.networks import create_model
+from myosono.networks.preprocess import GREY_MEAN, GREY_STD
+from myosono.pooling import pool_probabilities
+from myosono.training.augment import Augmenter
+from myosono.training.recipe import Recipe
+
+MONITOR = "val_patient_loss"
+"""What early stopping and the best checkpoint watch: class-balanced log loss of pooled patient probabilities."""
+
+
+class Classifier(pl.LightningModule):
+    """One network, one fold.
+
+    Parameters
+    ----------
+    recipe
+        Settings.
+    num_classes
+        Number of target classes.
+    class_weights
+        Loss weight of each class, shape ``(classes,)``.
+    patients
+        Patient of every input row, for pooled validation.
+    steps_per_epoch
+        For the schedule.
+    fold
+        Mixed into the seeds of augmentation.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        num_classes: int,
+        class_weights: Tensor,
+        patients: np.ndarray[Any, Any],
+        steps_per_epoch: int,
+        fold: int,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.fold = fold
+        self.patients = patients
+        self.steps_per_epoch = steps_per_epoch
+        self.network = create_model(recipe.model, num_classes=num_classes, in_chans=1, **recipe.model_options)
+        self.network = self.network.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.average_decay else None
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.augment = Augmenter(recipe.augmentation, mean=GREY_MEAN, std=GREY_STD)
+        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @property
+    def deployed(self) -> nn.Module:
+        """The network that is validated, kept and exported: the averaged one where there is one."""
+        return self.network if self.average is None else self.average
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of network inputs, from the trained weights in training and the deployed ones otherwise."""
+        network = self.network if self.training else self.deployed
+        logits: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+        return logits
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Move the average towards the weights; the decay grows from 0, so that early noise is forgotten."""
+        if self.average is None:
+            return
+        step = self.global_step
+        decay = min(self.recipe.average_decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for kept, new in zip(
+                self.average.state_dict().values(), self.network.state_dict().values(), strict=True
+            ):
+                if kept.dtype.is_floating_point:
+                    kept.lerp_(new, 1 - decay)
+                else:
+                    kept.copy_(new)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> Tensor:
+        """Augment from a generator seeded by position, so that a resumed run draws the same numbers."""
+        images, targets, _ = batch
+        position = [self.recipe.seed, self.fold, self.current_epoch, batch_index]
+        seed = int(np.random.SeedSequence(position).generate_state(1, np.uint64)[0] >> 1)
+        torch.manual_seed(seed)  # dropout
+        augmented = self.augment(images.cpu(), torch.Generator().manual_seed(seed)).to(images.device)
+        weights = self.class_weights
+        assert isinstance(weights, Tensor)
+        loss = functional.cross_entropy(
+            self(augmented), targets, weight=weights, label_smoothing=self.recipe.label_smoothing
+        )
+        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=len(images))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> None:
+        """Collect; the figures are of patients, so they wait for the last batch."""
+        images, targets, rows = batch
+        self._seen.append((self(images).detach().cpu(), targets.cpu(), rows.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Image loss, patient loss and patient balanced accuracy."""
+        logits, targets, rows = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self._seen.clear()
+        self.log("val_loss", functional.cross_entropy(logits, targets))
+        for name, value in patient_scores(logits, targets, self.patients[rows.numpy()]).items():
+            self.log(name, value, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW without decay on norms and biases; linear warm-up, then cosine to zero."""
+        plain = [p for p in self.network.parameters() if p.ndim <= 1]
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=self.recipe.learning_rate,
+        )
+        warmup = max(1, round(self.recipe.warmup_epochs * self.steps_per_epoch))
+        total = max(warmup + 1, self.recipe.epochs * self.steps_per_epoch)
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / (total - warmup))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def patient_scores(logits: Tensor, targets: Tensor, patients: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Class-balanced log loss and balanced accuracy of patients, from image logits ``(N, classes)``."""
+    probabilities = torch.softmax(logits.double(), dim=1).numpy()
+    # A patient of two classes (a few public sets have them) counts once for each.
+    keys, pooled = pool_probabilities(probabilities, list(zip(patients, targets.tolist(), strict=True)))
+    truth = np.array([target for _, target in keys])  # type: ignore[misc]
+    losses = -np.log(np.clip(pooled[np.arange(len(truth)), truth], 1e-12, None))
+    balanced = float(np.mean([losses[truth == target].mean() for target in np.unique(truth)]))
+    return {
+        MONITOR: balanced,
+        "val_patient_balanced_accuracy": float(balanced_accuracy_score(truth, pooled.argmax(1))),
+    }

@@ -1,0 +1,114 @@
+"""The recipe: every decision of a training run, typed, in one place, saved with the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from myosono.errors import RecipeError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Augmentation(_Strict):
+    """What ultrasound allows; an image is never turned upside down, since depth has a meaning.
+
+    Every strength is the largest departure; 0 switches that one off.
+    """
+
+    flip: bool = Field(True, description="mirror left and right with probability 1/2")
+    shift: float = Field(0.06, ge=0, le=0.3, description="share of width and height")
+    scale: float = Field(0.12, ge=0, le=0.5, description="relative zoom")
+    rotation: float = Field(6.0, ge=0, le=20, description="degrees")
+    depth_crop: float = Field(0.15, ge=0, le=0.5, description="share of depth that may be cut off at the bottom")
+    gain: float = Field(10.0, ge=0, le=40, description="grey levels added or removed everywhere")
+    contrast: float = Field(0.15, ge=0, le=0.5, description="relative change of dynamic range")
+    tgc: float = Field(10.0, ge=0, le=40, description="grey levels added or removed by depth, smoothly")
+    speckle: float = Field(0.08, ge=0, le=0.5, description="relative multiplicative noise")
+
+
+class Recipe(_Strict):
+    """All settings of `myosono train`.
+
+    Examples
+    --------
+    >>> Recipe(epochs=3).epochs
+    3
+    """
+
+    model: str = "stanet_s"
+    model_options: dict[str, Any] = Field(default_factory=dict)
+    task: str = Field("auto", description="a task name; auto: four_class for myositis labels, else the cohort's own labels")
+    split: Literal["patient", "published", "image"] = "patient"
+    fold_files: str | None = Field(None, description="published split: glob of one scenario's fold files")
+    folds: int = Field(5, ge=2, le=50)
+    validation_fraction: float = Field(0.2, gt=0, lt=0.6)
+    size: int = Field(224, ge=64, le=1024, description="side of the square network input, in pixels")
+    epochs: int = Field(25, ge=1, le=1000)
+    patience: int = Field(10, ge=1, description="epochs without a better patient-level validation loss")
+    batch_size: int = Field(32, ge=2, le=1024)
+    learning_rate: float = Field(3e-3, gt=0, lt=1)
+    weight_decay: float = Field(0.02, ge=0, lt=1)
+    warmup_epochs: float = Field(1.0, ge=0)
+    label_smoothing: float = Field(0.05, ge=0, lt=0.5)
+    class_weighting: bool = True
+    average_decay: float = Field(0.0, ge=0, lt=1, description="moving average of the weights; 0 is off")
+    augmentation: Augmentation = Augmentation()
+    seed: int = Field(0, ge=0)
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML, every value written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe from YAML and apply overrides; what is absent takes its default.
+
+    Parameters
+    ----------
+    path
+        YAML file, or None for the defaults.
+    overrides
+        Values that win over the file, by name; a dot reaches into ``augmentation``.
+
+    Raises
+    ------
+    RecipeError
+        If the file cannot be read, a key is unknown, or a value is out of range.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise RecipeError(f"cannot be read as YAML: {error}", path=path) from error
+        if not isinstance(values, dict):
+            raise RecipeError("is not a mapping of settings", path=path)
+    for key, value in (overrides or {}).items():
+        _assign(values, key, value)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(_explain(error), path=path, remedy="The settings are listed by: myosono train --help-recipe") from error
+
+
+def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise RecipeError(f"{key}: {parent} has no settings of its own")
+    values[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        problems.append(f"unknown setting {name!r}" if item["type"] == "extra_forbidden" else f"{name}: {item['msg']}")
+    return "; ".join(problems)

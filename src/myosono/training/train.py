@@ -1,0 +1,180 @@
+"""`train`: cohort + recipe → run folder. Stops at nothing and resumes at the last finished epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from myosono.anatomy import DIAGNOSES
+from myosono.cohort import Cohort, Split, get_task, make_split
+from myosono.errors import CohortError, RunError, UsageError
+from myosono.evaluation import Evaluation, evaluate
+from myosono.networks import create_model, measure_cost
+from myosono.progress import progress_bar
+from myosono.provenance import machine, now, versions
+from myosono.training.fold import IDENTITY, FoldTask, fit_fold, write_json, write_parquet
+from myosono.training.inputs import prepare_inputs
+from myosono.training.recipe import Recipe
+from myosono.training.run import RUN_FORMAT, Run
+
+
+def train(
+    cohort: Cohort,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    only_folds: Sequence[int] | None = None,
+    command: str = "",
+    quiet: bool = False,
+) -> tuple[Run, Evaluation]:
+    """Fit the folds of a split, predict every held-out image, evaluate.
+
+    Parameters
+    ----------
+    cohort
+        Open cohort.
+    recipe
+        Settings.
+    out
+        Run folder; one with the same recipe and cohort is resumed.
+    only_folds
+        Fit these folds and no others; the run stays open for the rest.
+    command
+        What the user typed, for the record.
+
+    Raises
+    ------
+    RunError
+        If the folder belongs to another recipe or cohort.
+    SplitError
+        If the cohort cannot be split as asked.
+    UsageError
+        If ``only_folds`` names a fold that the split has not.
+    """
+    folder = Path(out)
+    rows, classes = target_rows(cohort, recipe)
+    split = make_recipe_split(cohort, rows, recipe)
+    folds = _chosen_folds(split, only_folds)
+    facts = _facts(cohort, recipe, classes, split, command)
+    facts = _begin(folder, recipe, facts, split)
+    inputs = prepare_inputs(cohort, rows["image_id"].tolist(), recipe.size, folder / "inputs.npy", quiet=quiet)
+    parts = []
+    with progress_bar(disable=quiet) as bar:
+        for fold in folds:
+            roles = split.table.loc[split.table["fold"] == fold].set_index("image_id")["role"]
+            task = FoldTask(
+                recipe=recipe,
+                classes=classes,
+                rows=rows.assign(role=rows["image_id"].map(roles)),
+                inputs=inputs,
+                folder=folder / f"fold_{fold}",
+                fold=int(fold),
+                title=f"fold {fold + 1} of {split.table['fold'].nunique()}",
+                quiet=quiet,
+            )
+            parts.append(fit_fold(task, bar))
+    del inputs
+    return _finish(folder, facts, pd.concat(parts, ignore_index=True), classes, split)
+
+
+def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The cohort's rows that take part in the recipe's task, with their ``target``, and the target classes."""
+    name = recipe.task
+    if name == "auto":
+        name = "four_class" if set(cohort.info.classes) == set(DIAGNOSES) else "label"
+    task = get_task(name, cohort.info.classes)
+    table = cohort.table
+    targets = task.targets(table["label"])
+    rows = table.loc[targets.notna(), list(IDENTITY)].assign(target=targets[targets.notna()].astype(str))
+    present = set(rows["target"])
+    missing = [label for label in task.classes if label not in present]
+    if missing:
+        raise CohortError(f"task {name} needs images of {', '.join(missing)}", path=cohort.path)
+    return rows.reset_index(drop=True), tuple(task.classes)
+
+
+def make_recipe_split(cohort: Cohort, rows: pd.DataFrame, recipe: Recipe) -> Split:
+    """The split that the recipe asks for."""
+    table = cohort.table.set_index("image_id").loc[rows["image_id"]].reset_index()
+    return make_split(
+        table,
+        recipe.split,
+        folds=recipe.folds,
+        seed=recipe.seed,
+        validation_fraction=recipe.validation_fraction,
+        targets=rows["target"].set_axis(table.index),
+    )
+
+
+def _chosen_folds(split: Split, only: Sequence[int] | None) -> list[int]:
+    known = sorted(int(fold) for fold in split.table["fold"].unique())
+    unknown = sorted(set(only or ()) - set(known))
+    if unknown:
+        raise UsageError(f"the split has folds {known}, not {unknown}")
+    return known if only is None else sorted(set(only))
+
+
+def _facts(cohort: Cohort, recipe: Recipe, classes: tuple[str, ...], split: Split, command: str) -> dict[str, Any]:
+    cost = measure_cost(create_model(recipe.model, num_classes=len(classes), **recipe.model_options))
+    info = cohort.info
+    return {
+        "format": RUN_FORMAT,
+        "status": "begun",
+        "command": command,
+        "created": now(),
+        "versions": versions(),
+        "machine": machine(),
+        "cohort": {
+            "name": info.name,
+            "source": info.source,
+            "licence": info.licence,
+            "content_hash": info.content_hash,
+            "simulated": info.simulated,
+            "images": len(cohort.table),
+            "patients": int(cohort.table["patient_id"].nunique()),
+        },
+        "task": recipe.task,
+        "classes": list(classes),
+        "split": {
+            "kind": split.kind,
+            "leaks": split.leaks,
+            "folds": int(split.table["fold"].nunique()),
+            "seed": recipe.seed,
+            "overlap": split.overlap,
+        },
+        "model": {"name": recipe.model, "params": cost.params, "macs": cost.macs, "macs_input": list(cost.input_shape)},
+    }
+
+
+def _begin(folder: Path, recipe: Recipe, facts: dict[str, Any], split: Split) -> dict[str, Any]:
+    if (folder / "run.json").exists():
+        begun = Run.open(folder)
+        if begun.recipe != recipe or begun.facts["cohort"]["content_hash"] != facts["cohort"]["content_hash"]:
+            raise RunError(
+                "holds a run of another recipe or cohort", path=folder, remedy="Choose another folder with --out"
+            )
+        return begun.facts
+    if folder.exists() and any(folder.iterdir()):
+        raise RunError("is neither empty nor a run folder", path=folder, remedy="Choose another folder with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    write_parquet(split.table, folder / "splits.parquet")
+    write_json(facts, folder / "run.json")
+    return facts
+
+
+def _finish(
+    folder: Path, facts: dict[str, Any], predictions: pd.DataFrame, classes: tuple[str, ...], split: Split
+) -> tuple[Run, Evaluation]:
+    write_parquet(predictions, folder / "predictions.parquet")
+    complete = set(predictions["fold"]) == set(split.table["fold"])
+    facts = facts | {"status": "finished" if complete else "some folds finished"}
+    evaluation = evaluate(predictions, classes=classes, split=facts["split"])
+    write_json(evaluation.to_dict(), folder / "metrics.json")
+    write_json(facts, folder / "run.json")
+    if complete:
+        (folder / "inputs.npy").unlink(missing_ok=True)
+    return Run.open(folder), evaluation
