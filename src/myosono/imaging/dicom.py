@@ -12,7 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from myosono.anatomy import SIDES
 from myosono.errors import ImageError
@@ -70,10 +70,10 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
 
 
 def _pictures(dataset: FileDataset, count: int, path: Path) -> Iterator[Picture]:
-    convert = GreyConverter(dataset)
     with decoding(path, "decode DICOM pixels", also=(InvalidDicomError,)):
         # A bare data set does not say how it is encoded; the standard's default is implicit little endian.
         syntax = UID(dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
+        convert = GreyConverter(dataset, big_endian=syntax == ExplicitVRBigEndian)
         decoder = get_decoder(syntax)
         if not decoder.is_available:
             raise ImageError(f"is compressed as {syntax.name}, which needs {decoder.missing_dependencies}", path=path)

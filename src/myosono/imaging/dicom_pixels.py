@@ -27,11 +27,15 @@ class GreyConverter:
     ----------
     dataset
         The header: look-up tables, windows, depth.
+    big_endian
+        True if the file is in Explicit VR Big Endian.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        """Keep the header; nothing is read yet."""
+    def __init__(self, dataset: Dataset, big_endian: bool = False) -> None:
+        """Keep the header; ``big_endian`` is the byte order of the file."""
         self._dataset = dataset
+        if big_endian:
+            _swap_palettes(dataset)
         self._bits: int | None = None
 
     def __call__(self, pixels: NDArray[Any], photometric: str) -> Picture:
@@ -91,6 +95,29 @@ class GreyConverter:
         values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
         low, high = _output_range(dataset)
         return rounded((values.astype(np.float32) - low) * np.float32(255 / (high - low)))
+
+
+def _swap_palettes(dataset: Dataset) -> None:
+    # pydicom leaves OW values in the file's byte order and reads look-up tables as little endian.
+    for element in dataset.group_dataset(0x0028):
+        if element.VR != "OW" or "LookupTableData" not in element.keyword or not isinstance(element.value, bytes):
+            continue
+        words = np.frombuffer(element.value, dtype=">u2")
+        # Some converters change the byte order of everything but these tables (gdcm-US-ALOKA-16_big.dcm). A
+        # segmented table shows it: read in the wrong order its segments do not add up.
+        if not element.keyword.startswith("Segmented") or _segments_add_up(words):
+            dataset[element.tag].value = words.astype("<u2").tobytes()
+
+
+def _segments_add_up(words: NDArray[Any]) -> bool:
+    """Whether the segments of PS3.3 C.7.9.2 end exactly at the end of the table."""
+    at = 0
+    while at + 1 < len(words):
+        kind = int(words[at])
+        if kind > 2:
+            return False
+        at += {0: 2 + int(words[at + 1]), 1: 3, 2: 4}[kind]
+    return at == len(words)
 
 
 def _has_value(dataset: Dataset, keyword: str) -> bool:

@@ -72,11 +72,13 @@ def sniff(head: bytes) -> Kind | None:
     >>> sniff(b"hello") is None
     True
     """
+    # First, because the preamble may hold a TIFF header (PS3.10 section 7.1): such a file is both, and the
+    # DICOM side knows more.
+    if head[128:132] == b"DICM":
+        return Kind.DICOM
     for magic, kind in _MAGIC:
         if head.startswith(magic) and (kind is not Kind.BMP or _plausible_bmp(head)):
             return kind
-    if head[128:132] == b"DICM":
-        return Kind.DICOM
     if head[4:8] in (b"ftyp", b"moov", b"mdat") and len(head) >= 12:
         return Kind.MP4
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
