@@ -9,6 +9,7 @@ import numpy as np
 from myosono.evaluation.calibration import TEMPERATURE_BOUNDS
 from myosono.evaluation.intervals import FEW_PATIENTS
 from myosono.evaluation.levels import Units
+from myosono.evaluation.result import SharedPatients
 from myosono.evaluation.table import Predictions
 
 FEW_PATIENTS_OF_CLASS = 5
@@ -28,8 +29,8 @@ def find_warnings(predictions: Predictions, temperatures: Mapping[str, float], p
     """
     return (
         *_few_patients(predictions, patients),
-        *_shared_with_validation(predictions),
-        *_tested_in_several_folds(predictions),
+        *_shared(find_shared_patients(predictions)),
+        *_repeated(predictions),
         *_temperatures(predictions, temperatures),
     )
 
@@ -49,24 +50,50 @@ def _few_patients(predictions: Predictions, patients: Units) -> list[str]:
     return found
 
 
-def _shared_with_validation(predictions: Predictions) -> list[str]:
+def find_shared_patients(predictions: Predictions) -> SharedPatients:
+    """Patients on both sides of a split, as far as a table without training rows can tell.
+
+    A patient who is in test and validation of one fold, or whose images are dealt out over the tests of several
+    folds, was not kept together, so its other images were very likely trained on.
+    """
     test, validation = predictions.rows("test").table, predictions.rows("validation").table
-    shared = test.merge(validation[["fold", "patient_id"]].drop_duplicates(), on=["fold", "patient_id"])
-    if shared.empty:
-        return []
-    patients, share = shared["patient_id"].nunique(), len(shared) / len(test)
-    return [
-        f"{patients} patients are in test and validation of the same fold ({share:.0%} of test images): "
-        "the split is not by patient, and calibration looks better than it is."
-    ]
+    in_both = test.merge(validation[["fold", "patient_id"]].drop_duplicates(), on=["fold", "patient_id"])
+    per_patient = test.groupby("patient_id").agg(folds=("fold", "nunique"))
+    per_patient["images"] = test.groupby(["patient_id", "fold"]).size().groupby("patient_id").max()
+    per_patient["distinct"] = test.groupby("patient_id")["image_id"].nunique()
+    # Repeated cross-validation tests the same images again; a split by image deals different ones to each fold.
+    dealt = per_patient[(per_patient["folds"] > 1) & (per_patient["distinct"] > per_patient["images"])].index
+    concerned = set(in_both["patient_id"]) | set(dealt)
+    return SharedPatients(
+        test_and_validation=int(in_both["patient_id"].nunique()),
+        several_test_folds=len(dealt),
+        share_of_test_images=float(test["patient_id"].isin(concerned).mean()),
+    )
 
 
-def _tested_in_several_folds(predictions: Predictions) -> list[str]:
+def _shared(shared: SharedPatients) -> list[str]:
+    found = []
+    if shared.test_and_validation:
+        found.append(
+            f"{_people(shared.test_and_validation)} in test and validation of the same fold: the split is not by "
+            "patient, and calibration looks better than it is."
+        )
+    if shared.several_test_folds:
+        found.append(
+            f"{_people(shared.several_test_folds)} tested in several folds, with other images in each: the split is "
+            "not by patient."
+        )
+    return found
+
+
+def _people(count: int) -> str:
+    return "1 patient is" if count == 1 else f"{count} patients are"
+
+
+def _repeated(predictions: Predictions) -> list[str]:
     test = predictions.rows("test").table
     again = int((test.groupby("image_id")["fold"].nunique() > 1).sum())
-    if again:
-        return [f"{again} images are tested in more than one fold and count once for each."]
-    return []
+    return [f"{again} images are tested in more than one fold and count once for each."] if again else []
 
 
 def _temperatures(predictions: Predictions, temperatures: Mapping[str, float]) -> list[str]:

@@ -74,6 +74,7 @@ def evaluate(
         classes=test.classes,
         counts=sections.count(test, validation),
         split=None if split is None else dict(split),
+        shared=audit.find_shared_patients(predictions),
         levels=levels,
         by_muscle=sections.muscle_metrics(test, calibrated, bootstrap) if has_muscles else (),
         folds=folds,

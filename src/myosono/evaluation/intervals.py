@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 FEW_PATIENTS = 20
 _MINIMUM_DEFINED = 0.5
+_TAILS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class PatientBootstrap:
 
     def __init__(self, patients: Sequence[str], *, resamples: int = 1000, seed: int = 0) -> None:
         """Draw once, for every metric."""
-        self.patients = tuple(dict.fromkeys(patients))
+        self.patients = tuple(sorted(set(patients)))  # the order of rows must not matter
         self._place = {patient: number for number, patient in enumerate(self.patients)}
         n = len(self.patients)
         counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
@@ -60,8 +61,8 @@ class PatientBootstrap:
         return self.counts[:, [self._place[patient] for patient in patients]]
 
 
-def percentile_interval(value: float, samples: NDArray[np.float64], *, level: float = 0.95) -> Estimate:
-    """The value with the central ``level`` of its resampled values.
+def percentile_interval(value: float, samples: NDArray[np.float64]) -> Estimate:
+    """The value with the range of the central 95 % of its resampled values.
 
     Parameters
     ----------
@@ -80,5 +81,5 @@ def percentile_interval(value: float, samples: NDArray[np.float64], *, level: fl
     defined = samples[~np.isnan(samples)]
     if len(defined) <= _MINIMUM_DEFINED * len(samples):
         return Estimate(float(value))
-    lo, hi = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    lo, hi = np.quantile(defined, _TAILS)
     return Estimate(float(value), float(lo), float(hi))

@@ -35,6 +35,15 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class SharedPatients:
+    """Patients on both sides of the split, as far as the table itself shows."""
+
+    test_and_validation: int
+    several_test_folds: int
+    share_of_test_images: float
+
+
+@dataclass(frozen=True)
 class ClassMetrics:
     """One class against the rest; ``support`` units have it as target."""
 
@@ -199,6 +208,7 @@ class Evaluation:
     classes: tuple[str, ...]
     counts: Counts
     split: dict[str, Any] | None
+    shared: SharedPatients
     levels: dict[str, LevelMetrics]
     by_muscle: tuple[MuscleMetrics, ...]
     folds: tuple[FoldMetrics, ...]
