@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.anatomy import DIAGNOSES
-from myosono.cohort import Cohort, Split, get_task, make_split
+from myosono.cohort import Cohort, Split, default_task, get_task, make_split
 from myosono.errors import CohortError, RunError, UsageError
 from myosono.evaluation import Evaluation, evaluate
 from myosono.networks import create_model, measure_cost
@@ -82,9 +81,7 @@ def train(
 
 def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The cohort's rows that take part in the recipe's task, with their ``target``, and the target classes."""
-    name = recipe.task
-    if name == "auto":
-        name = "four_class" if set(cohort.info.classes) == set(DIAGNOSES) else "label"
+    name = default_task(cohort.info.classes) if recipe.task == "auto" else recipe.task
     task = get_task(name, cohort.info.classes)
     table = cohort.table
     targets = task.targets(table["label"])
@@ -92,7 +89,7 @@ def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str
     present = set(rows["target"])
     missing = [label for label in task.classes if label not in present]
     if missing:
-        raise CohortError(f"task {name} needs images of {', '.join(missing)}", path=cohort.path)
+        raise CohortError(f"task {name} needs images of {', '.join(missing)}", path=cohort.folder)
     return rows.reset_index(drop=True), tuple(task.classes)
 
 
