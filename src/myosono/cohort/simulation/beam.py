@@ -95,7 +95,7 @@ def look(spectrum: Complex, device: Device, grid: Grid, steer_deg: float) -> Arr
     return (shear(image, -down, wrap=True) if steer_deg else np.asarray(image, dtype=np.float32))[: grid.rows]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _pulse(length: int, fwhm_mm: float, pixel_mm: float) -> Array:
     """Transfer function of a Gaussian pulse, normalised to unit energy."""
     sigma = fwhm_mm * _TO_SIGMA / pixel_mm
@@ -103,7 +103,7 @@ def _pulse(length: int, fwhm_mm: float, pixel_mm: float) -> Array:
     return np.asarray(transfer / np.sqrt(np.mean(transfer**2)), dtype=np.float32)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _beam(rows: int, length: int, device: Device, pixel_mm: float) -> Array:
     """Transfer function of the beam for every row, shape ``(rows, length)``, unit energy in each row."""
     z = (np.arange(rows) + 0.5) * pixel_mm
@@ -113,10 +113,11 @@ def _beam(rows: int, length: int, device: Device, pixel_mm: float) -> Array:
     return np.asarray(transfer / np.sqrt(np.mean(transfer**2, axis=1, keepdims=True)), dtype=np.float32)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _delays(length: int, columns: int, slope: float) -> Complex:
     x = np.arange(-(columns // 2), columns - columns // 2)
-    return np.exp(-2j * np.pi * np.fft.fftfreq(length)[:, None] * (slope * x)[None, :]).astype(np.complex64)
+    phase = -2j * np.pi * np.fft.fftfreq(length)[:, None] * (slope * x)[None, :]
+    return np.asarray(np.exp(phase), dtype=np.complex64)
 
 
 def _floor(device: Device, grid: Grid) -> Array:
@@ -125,4 +126,4 @@ def _floor(device: Device, grid: Grid) -> Array:
 
 
 def _power(decibel: Array) -> Array:
-    return np.exp(decibel * np.float32(np.log(10) / 10))
+    return np.asarray(np.exp(decibel * np.float32(np.log(10) / 10)), dtype=np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped]
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from myosono.cohort.schema import Cohort, write_cohort
+from myosono.cohort.store import Cohort, CohortInfo, prepare_folder, write_cohort
 from myosono.errors import CohortError
 from myosono.hashing import sha256_bytes
 from myosono.progress import progress_bar
@@ -23,10 +22,12 @@ from .patients import Patient, draw_patients
 from .png import write_png
 from .structure import Shot, draw_structure
 
-NOTES = "Simulated images from a physical model; nothing measured on them is clinical."
+NOTES = ("Simulated images from a physical model; nothing measured on them is clinical.",)
 
 
-def simulate_cohort(config: SimulationConfig, out: str | Path, *, progress: bool = True) -> Cohort:
+def simulate_cohort(
+    config: SimulationConfig, out: str | Path, *, progress: bool = True, overwrite: bool = False
+) -> Cohort:
     """Simulate a cohort and write it as a cohort folder.
 
     Parameters
@@ -34,9 +35,11 @@ def simulate_cohort(config: SimulationConfig, out: str | Path, *, progress: bool
     config
         Size, seed, workers.
     out
-        Folder to write; it must be empty or absent.
+        Folder to write.
     progress
         Show a progress bar on standard error.
+    overwrite
+        Replace a cohort that is already there.
 
     Returns
     -------
@@ -46,16 +49,13 @@ def simulate_cohort(config: SimulationConfig, out: str | Path, *, progress: bool
     Raises
     ------
     CohortError
-        If ``out`` is not empty or cannot be written.
+        If ``out`` holds something else, or a cohort and ``overwrite`` is false, or it cannot be written.
     """
-    folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CohortError("is not an empty folder", path=folder, remedy="Choose another one, or remove it first")
     try:
-        (folder / "images").mkdir(parents=True, exist_ok=True)
+        folder = prepare_folder(out, overwrite=overwrite)
         rows = list(_render_all(config, folder, progress=progress))
     except OSError as error:
-        raise CohortError(f"cannot be written: {error.strerror or error}", path=folder) from error
+        raise CohortError(f"cannot be written: {error.strerror or error}", path=out) from error
     return write_cohort(folder, pd.DataFrame(rows), _info(config))
 
 
@@ -79,9 +79,7 @@ def _in_order(work: list[tuple[SimulationConfig, Patient, list[Shot], Path]], wo
         yield from Parallel(n_jobs=workers, return_as="generator")(delayed(_render_shots)(*item) for item in work)
 
 
-def _render_shots(
-    config: SimulationConfig, patient: Patient, shots: list[Shot], folder: Path
-) -> list[dict[str, Any]]:
+def _render_shots(config: SimulationConfig, patient: Patient, shots: list[Shot], folder: Path) -> list[dict[str, Any]]:
     # One thread per process: more would fight for the cores, and could change the order of sums.
     with threadpool_limits(limits=1):
         return [_render_shot(config, patient, shot, folder) for shot in shots]
@@ -106,17 +104,16 @@ def _render_shot(config: SimulationConfig, patient: Patient, shot: Shot, folder:
         "age": float(patient.age),
         "sex": patient.sex,
         "strength": site_of(patient, shot.side, shot.muscle, seed=config.seed).strength,
-        "cpk": patient.cpk if math.isfinite(patient.cpk) else float("nan"),
+        "cpk": patient.cpk,
         "duration_months": patient.duration_months,
     }
 
 
-def _info(config: SimulationConfig) -> dict[str, Any]:
-    return {
-        "name": "simulated",
-        "source": f"myosono simulate --seed {config.seed}",
-        "licence": "Apache-2.0",
-        "simulated": True,
-        "classes": list(config.patients),
-        "notes": NOTES,
-    }
+def _info(config: SimulationConfig) -> CohortInfo:
+    return CohortInfo(
+        name="simulated",
+        source=f"myosono.cohort.simulation, {config.model_dump_json(exclude={'workers'})}",
+        licence="Apache-2.0",
+        simulated=True,
+        notes=NOTES,
+    )

@@ -55,6 +55,7 @@ class SimulationConfig(BaseModel):
     workers: int = Field(default=2, ge=1, le=256)
 
     def __init__(self, **values: Any) -> None:
+        """Check ``values``; see the class."""
         try:
             super().__init__(**values)
         except ValidationError as error:

@@ -3,7 +3,8 @@
 Sources, for the pattern only (the numbers are ours, set for difficulty, not measured):
 
 - IBM: markedly raised echogenicity, atrophy, deep finger flexors and gastrocnemius worst, neighbours spared, deep
-  structures lost behind the muscle (Noto et al., Muscle Nerve 2014;49:745; Albayda et al., Clin Exp Rheumatol 2018;36:996).
+  structures lost behind the muscle (Noto et al., Muscle Nerve 2014;49:745; Albayda et al., Clin Exp Rheumatol
+  2018;36:996).
 - PM: moderate, patchy rise, proximal muscles worst, some atrophy (Reimers et al., J Neurol Sci 1993;116:82).
 - DM: little atrophy, thickened fascia and subcutis, "see-through" echogenicity that keeps the deep fascia visible,
   oedema (Reimers 1993; Bhansing et al., Semin Arthritis Rheum 2015;45:39; Yoshida et al., Rheumatology 2016).

@@ -149,8 +149,5 @@ def shear(image: Array, rows_down: Array, *, wrap: bool = False) -> Array:
 
 
 def _gather(flat: Array, row: NDArray[np.int32], rows: int, columns: int, *, wrap: bool) -> Array:
-    if wrap:
-        row = np.where(row < 0, row + rows, np.where(row >= rows, row - rows, row))
-    else:
-        row = np.clip(row, 0, rows - 1)
-    return np.asarray(np.take(flat, row * np.int32(columns) + np.arange(columns, dtype=np.int32)), dtype=np.float32)
+    inside = np.mod(row, np.int32(rows)) if wrap else np.clip(row, 0, rows - 1)
+    return np.asarray(np.take(flat, inside * np.int32(columns) + np.arange(columns, dtype=np.int32)), dtype=np.float32)

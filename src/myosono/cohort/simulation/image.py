@@ -77,7 +77,7 @@ def simulate_image(
             raise UsageError(f"unknown {name} {value!r}; known are {', '.join(known)}")
     if not 0.2 <= scale <= 1.0 or seed < 0 or shot < 1 or not 0.0 <= (severity or 0.0) <= 1.0:
         raise UsageError("scale must lie in 0.2 to 1, severity in 0 to 1; seed and shot must not be negative or zero")
-    patient = draw_patient(1, label, device, generator(seed, 0))
+    patient = draw_patient(1, label, device, rng=generator(seed, 0))
     if severity is not None and label != "Normal":
         patient = _with_severity(patient, severity)
     return render(patient, side, muscle, shot, seed=seed, scale=scale)
@@ -93,9 +93,7 @@ def site_of(patient: Patient, side: str, muscle: str, *, seed: int) -> Site:
     return draw_site(patient, side, muscle, generator(seed, 2, patient.number, _site_number(side, muscle)))
 
 
-def render(
-    patient: Patient, side: str, muscle: str, shot: int, *, seed: int, scale: float = 1.0
-) -> NDArray[np.uint8]:
+def render(patient: Patient, side: str, muscle: str, shot: int, *, seed: int, scale: float = 1.0) -> NDArray[np.uint8]:
     """The picture of one shot of one site of one patient.
 
     Parameters

@@ -90,13 +90,9 @@ def draw_patients(config: SimulationConfig) -> list[Patient]:
     Devices are dealt out within each diagnosis in the same shares, so that no device predicts a diagnosis.
     """
     rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
-    rows = [
-        (label, device)
-        for label, count in config.patients.items()
-        for device in _deal_devices(count, rng)
-    ]
+    rows = [(label, device) for label, count in config.patients.items() for device in _deal_devices(count, rng)]
     order = rng.permutation(len(rows))
-    return [draw_patient(number + 1, *rows[row], rng) for number, row in enumerate(order)]
+    return [draw_patient(number, *rows[row], rng=rng) for number, row in enumerate(order, start=1)]
 
 
 def _deal_devices(count: int, rng: np.random.Generator) -> list[str]:
@@ -107,7 +103,7 @@ def _deal_devices(count: int, rng: np.random.Generator) -> list[str]:
     return dealt[:count]
 
 
-def draw_patient(number: int, label: str, device: str, rng: np.random.Generator) -> Patient:
+def draw_patient(number: int, label: str, device: str, *, rng: np.random.Generator) -> Patient:
     """Draw one patient with a given diagnosis and device."""
     demography = DEMOGRAPHY[label]
     ill = label != "Normal"

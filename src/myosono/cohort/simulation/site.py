@@ -35,6 +35,8 @@ class Site:
     fat_db: float
     septa_mm: float
     septa_db: float
+    sheets_db: float
+    deep_db: float
     fascia_mm: float
     double_fascia: float
     vessel_mm: tuple[float, float, float, float] | None
@@ -48,7 +50,7 @@ def draw_site(patient: Patient, side: str, muscle: str, rng: np.random.Generator
     form = FORMS[muscle]
     severity = muscle_severity(patient.label, muscle, patient.severity, rng)
     lesion = lesion_of(patient.label, severity)
-    z = rng.standard_normal(16)
+    z = rng.standard_normal(17)
     u = rng.random(8)
     fat = form.fat_mm * np.exp(0.33 * patient.fat + 0.12 * z[0]) * lesion.fat
     build = np.exp(0.13 * patient.build + 0.07 * z[1] - 0.004 * (patient.age - 52))
@@ -59,7 +61,7 @@ def draw_site(patient: Patient, side: str, muscle: str, rng: np.random.Generator
         fat_mm=float(np.clip(fat, 1.2, 24.0)),
         superficial_mm=float(form.superficial_mm * build),
         thickness_mm=float(max(form.thickness_mm * build * lesion.thickness, 4.0)),
-        bone_mm=None if form.bone_mm is None or u[2] > 0.7 else float(form.bone_mm * np.exp(0.25 * z[4])),
+        bone_mm=None if form.bone_mm is None or u[2] > 0.55 else float(form.bone_mm * np.exp(0.25 * z[4])),
         bone_radius_mm=float(form.bone_radius_mm * np.exp(0.12 * z[5])),
         bone_off_mm=float(8.0 * z[6]),
         pennation_deg=float((form.pennation_deg + 3.0 * z[7]) * (1 if side == "R" else -1)),
@@ -68,7 +70,9 @@ def draw_site(patient: Patient, side: str, muscle: str, rng: np.random.Generator
         muscle_db=float(15.5 + form.echo_db + patient.echo_db + 1.2 * z[10] + lesion.echo_db),
         fat_db=float(13.5 + 1.8 * z[11] + 0.8 * patient.fat),
         septa_mm=float(0.85 * np.exp(0.22 * z[12])),
-        septa_db=float(9.0 + 1.5 * z[13] + lesion.septa_db),
+        septa_db=float(10.5 + 1.5 * z[13] + lesion.septa_db),
+        sheets_db=float(9.0 + 0.6 * lesion.septa_db),
+        deep_db=float(3.0 * z[16]),
         fascia_mm=float(0.42 * np.exp(0.25 * z[14]) * lesion.fascia),
         double_fascia=float(u[1]),
         vessel_mm=_vessel(u[3:7]) if u[7] < 0.3 else None,

@@ -68,7 +68,7 @@ def _blend(site: Site, fields: Fields, layers: Layers) -> Array:
     level += layers.in_fat * (_fat(site, fields) - level)
     level += layers.in_muscle * (_muscle(site, fields, layers) - level)
     below = site.muscle_db - site.lesion.echo_db + np.float32(1.0) + 1.5 * fields.plane(1.2, 4.0)
-    below += 5.0 * dashes(fields, 0.5, 2.5, 0.25)
+    below += 8.0 * dashes(fields, 0.6, 2.5, 0.3)
     return np.asarray(level + layers.below * (below - level), dtype=np.float32)
 
 
@@ -84,9 +84,10 @@ def _fat(site: Site, fields: Fields) -> Array:
 def _muscle(site: Site, fields: Fields, layers: Layers) -> Array:
     """Fibres, septa by view, and the lesion's own textures."""
     lesion = site.lesion
-    level = np.float32(site.muscle_db) + 1.6 * fields.plane(2.2, 4.5) + 1.5 * fields.plane(0.8, 1.8)
+    level = np.float32(site.muscle_db) + 1.8 * fields.plane(2.2, 4.5) + 1.6 * fields.plane(0.8, 1.8)
     pattern = fascicles(site, fields) if site.view else dashes(fields, 0.55 * site.septa_mm, 1.7 * site.septa_mm, 0.45)
     level += np.float32(site.septa_db) * pattern
+    level += np.float32(site.sheets_db) * dashes(fields, 1.1, 4.0, 0.16, share=0.3)
     if lesion.grain_db > 0:
         level += np.float32(lesion.grain_db) * fields.plane(0.35, 0.5)
     if lesion.patch_db > 0:
@@ -105,30 +106,32 @@ def _muscle(site: Site, fields: Fields, layers: Layers) -> Array:
 def _add_fasciae(tissue: Tissue, site: Site, fields: Fields, layers: Layers, wave_per_mm: float) -> None:
     """Superficial fascia with its leaves, deep fascia, and the fascia between two flexors."""
     gap = np.float32(0.5 + 1.1 * site.double_fascia) + np.float32(0.4) * fields.curve(8.0)
-    lines = [(layers.fascia, site.fascia_mm, 34.0), (layers.deep, 0.4, 30.0)]
+    lines = [(layers.fascia, site.fascia_mm, 33.0), (layers.deep, 0.55, 25.0 + site.deep_db)]
     if site.double_fascia > 0.35:
-        lines.append((layers.fascia + gap, 0.7 * site.fascia_mm, 31.0))
-    if site.fascia_mm > 0.7:
-        lines.append((layers.fascia + np.float32(0.45 * site.fascia_mm) * (1 + 0.4 * fields.curve(6.0)), 0.3, 32.0))
+        lines.append((layers.fascia + gap, 0.7 * site.fascia_mm, 30.0))
+    if site.fascia_mm > 0.6:
+        lines.append((layers.fascia + np.float32(0.5 * site.fascia_mm) * (1 + 0.4 * fields.curve(6.0)), 0.35, 31.0))
     if layers.between is not None:
-        lines.append((layers.between, 0.35, 31.0))
+        lines.append((layers.between, 0.4, 28.0))
     for where, width, peak in lines:
-        peaks = np.float32(peak) + np.float32(2.5) * fields.curve(5.0) + np.float32(1.0) * fields.curve(1.8)
-        peaks -= np.float32(9.0) * ramp(fields.curve(5.0) - np.float32(1.0), 0.9)
-        _draw_line(tissue, fields.grid, where, width, peaks, wave_per_mm)
+        peaks = np.float32(peak) + np.float32(3.5) * fields.curve(4.5) + np.float32(2.0) * fields.curve(1.6)
+        peaks -= np.float32(12.0) * ramp(fields.curve(3.5) - np.float32(1.0), 0.9)
+        thick = np.float32(width) * np.exp(np.float32(0.35) * fields.curve(3.0))
+        _draw_line(tissue, fields.grid, where + np.float32(0.10) * fields.curve(1.3), thick, peaks, wave_per_mm)
 
 
-def _draw_line(tissue: Tissue, grid: Grid, where: Array, width: float, peaks: Array, wave_per_mm: float) -> None:
-    """A reflecting sheet: rough over ``width`` mm, with a smooth coherent surface."""
-    reach = 2.5 * width + 0.8
-    rows = slice(*(int(np.clip(edge / grid.pixel_mm, 0, grid.rows)) for edge in (where.min() - reach, where.max() + reach)))
+def _draw_line(tissue: Tissue, grid: Grid, where: Array, width: Array, peaks: Array, wave_per_mm: float) -> None:
+    """A reflecting sheet: rough over ``width`` mm, with a smoother coherent surface."""
+    reach = 2.0 * float(width.max()) + 0.8
+    ends = (where.min() - reach, where.max() + reach)
+    rows = slice(*(int(np.clip(end / grid.pixel_mm, 0, grid.rows)) for end in ends))
     away = grid.z[rows] - where
     level = tissue.backscatter_db[rows]
-    rough = peaks - np.float32(4.0) - np.float32(3.0) * np.square(away / np.float32(0.5 * width))
+    rough = peaks - np.float32(2.0) - np.float32(5.0) * np.abs(away / (np.float32(0.5) * width)) ** np.float32(1.5)
     np.maximum(level, rough, out=level)
-    surface = np.exp(peaks * _NEPER - np.square(away / np.float32(0.22)))
+    surface = np.exp((peaks - 3) * _NEPER - np.square(away / np.float32(0.2)))
     # Sheets are no mirrors: roughness lets them answer over a wider range of angles than the wavelength would.
-    tissue.interfaces[rows] += surface * np.exp(np.float32(-0.3 * wave_per_mm) * 1j * where).astype(np.complex64)
+    tissue.interfaces[rows] += surface * np.exp(np.float32(-0.5 * wave_per_mm) * 1j * where).astype(np.complex64)
 
 
 def _add_vessel(level: Array, site: Site, grid: Grid, layers: Layers) -> None:
@@ -157,7 +160,7 @@ def _add_bone(tissue: Tissue, fields: Fields, bone: Array, wave_per_mm: float) -
     grid = fields.grid
     seen = bone < grid.depth_mm
     facing = np.clip(np.gradient(np.where(seen, bone, np.float32(grid.depth_mm))) / np.float32(grid.pixel_mm), -2, 2)
-    peaks = np.float32(41.0) - 9.0 * np.square(facing) + 2.0 * fields.curve(2.0)
+    peaks = np.float32(38.0) - 9.0 * np.square(facing) + 2.0 * fields.curve(2.0)
     edge = np.where(seen, bone, np.float32(grid.depth_mm + 5))
-    _draw_line(tissue, grid, edge.astype(np.float32), 0.7, peaks.astype(np.float32), wave_per_mm)
+    _draw_line(tissue, grid, edge.astype(np.float32), np.full_like(bone, 0.8), peaks.astype(np.float32), wave_per_mm)
     tissue.loss_db += ramp(grid.z - edge - np.float32(0.9), 1.0) * np.float32(22.0)
