@@ -1,10 +1,135 @@
-"""Find the B-mode rectangle in a picture."""
+"""Find the B-mode rectangle in a picture from its pixels alone.
+
+A scanner's screen is a flat background with a block of speckle on it, and text, rulers and grey bars around. The
+background's grey levels are those that fill the border of the picture. What is left is laid on a coarse grid, where
+text and rulers are thin and vanish, and the largest connected block is the B-mode area. Borders come nested (a white
+page around a grey window around the image), so this is repeated on what was found until nothing is left to peel.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from myosono.imaging.background import background_levels, foreground
+from myosono.imaging.components import Mask, largest_component, opened
 from myosono.imaging.frame import Area, GreyImage
+
+_SMALLEST_EDGE = 64
+_LAYERS = 4
+# The coarse grid has about this many cells along the longer edge.
+_CELLS = 100
+_SOLID = 0.4
+# A line of the block counts if it is at least this long, compared with the longest.
+_SHORTEST_LINE = 0.08
+# A step from background to speckle between neighbouring lines: the straight edge of a screen layout.
+_STEP = 0.4
+_SMALLEST_SHARE = 0.04
 
 
 def find_b_mode_area(pixels: GreyImage) -> Area:
-    """Provisional: the whole frame."""
-    return Area(0, 0, *pixels.shape)
+    """Find the B-mode rectangle of a picture.
+
+    Parameters
+    ----------
+    pixels
+        Grey image, uint8, shape ``(height, width)``.
+
+    Returns
+    -------
+    Area
+        The bounding rectangle of the B-mode image (of the sector, if it is one); the whole picture if it is
+        already cropped, or if nothing convincing is found.
+    """
+    whole = Area(0, 0, *pixels.shape)
+    area = whole
+    for _ in range(_LAYERS):
+        inner = _peel(pixels[area.top : area.bottom, area.left : area.right])
+        if inner is None:
+            break
+        area = Area(area.top + inner.top, area.left + inner.left, area.top + inner.bottom, area.left + inner.right)
+    return area if area.size >= _SMALLEST_SHARE * whole.size else whole
+
+
+def _peel(pixels: GreyImage) -> Area | None:
+    """The block within one layer of background, or None if there is no such layer."""
+    height, width = pixels.shape
+    if min(height, width) < _SMALLEST_EDGE:
+        return None
+    levels = background_levels(pixels)
+    if not levels.any():
+        return None
+    mask = foreground(pixels, levels)
+    cell = max(4, -(-max(height, width) // _CELLS))
+    block = largest_component(opened(_shares(mask, cell) >= _SOLID))
+    rough = _bounds(block, cell, height, width)
+    if rough is None:
+        return None
+    area = _refined(mask, rough, cell)
+    return area if _is_layout(mask, area, height, width) else None
+
+
+def _shares(mask: Mask, cell: int) -> NDArray[np.float32]:
+    """Share of foreground in each ``cell`` x ``cell`` square; the incomplete ones at the far ends are padded."""
+    height, width = mask.shape
+    rows, columns = -(-height // cell), -(-width // cell)
+    if (rows * cell, columns * cell) != (height, width):
+        mask = np.pad(mask, ((0, rows * cell - height), (0, columns * cell - width)), mode="edge")
+    sums = mask.reshape(rows * cell, columns, cell).sum(axis=2, dtype=np.uint16)
+    return sums.reshape(rows, cell, columns).sum(axis=1, dtype=np.uint32).astype(np.float32) / (cell * cell)
+
+
+def _bounds(block: Mask, cell: int, height: int, width: int) -> Area | None:
+    spans = []
+    for axis in (1, 0):
+        lengths = block.sum(axis=axis)
+        if not lengths.any():
+            return None
+        lines = np.nonzero(lengths >= max(1.0, _SHORTEST_LINE * lengths.max()))[0]
+        spans.append((int(lines[0]) * cell, (int(lines[-1]) + 1) * cell))
+    (top, bottom), (left, right) = spans
+    return Area(top, left, bottom, right).clamped(height, width)
+
+
+def _refined(mask: Mask, rough: Area, cell: int) -> Area:
+    """Move each edge to where the density of the lines, seen from outside, reaches half of what lies inside."""
+    rows = mask[:, rough.left : rough.right].mean(axis=1, dtype=np.float32)
+    columns = mask[rough.top : rough.bottom].mean(axis=0, dtype=np.float32)
+    height, width = mask.shape
+    return Area(
+        _edge(rows, rough.top, cell),
+        _edge(columns, rough.left, cell),
+        height - _edge(rows[::-1], height - rough.bottom, cell),
+        width - _edge(columns[::-1], width - rough.right, cell),
+    )
+
+
+def _edge(density: NDArray[np.float32], rough: int, cell: int) -> int:
+    start, stop = max(0, rough - 2 * cell), rough + 2 * cell
+    level = np.median(density[rough + cell // 2 : stop + cell])
+    # Two lines in a row, so that a thin rule beside the image does not count.
+    dense = density[start : stop + 1] >= level / 2
+    lasting = np.nonzero(dense[:-1] & dense[1:])[0]
+    return start + int(lasting[0]) if len(lasting) else rough
+
+
+def _is_layout(mask: Mask, area: Area, height: int, width: int) -> bool:
+    """Whether what lies around the area is a screen's background, and not just tissue that is black."""
+    if area == Area(0, 0, height, width):
+        return False
+    rows = mask[:, area.left : area.right].mean(axis=1, dtype=np.float32)
+    columns = mask[area.top : area.bottom].mean(axis=0, dtype=np.float32)
+    steps = (
+        _step(rows, area.top),
+        _step(rows[::-1], height - area.bottom),
+        _step(columns, area.left),
+        _step(columns[::-1], width - area.right),
+    )
+    return max(steps) >= _STEP
+
+
+def _step(density: NDArray[np.float32], edge: int) -> float:
+    """Rise of density across an edge, from the lines just outside to those just inside; 0 at the border itself."""
+    if edge < 3:
+        return 0.0
+    return float(density[edge + 1 : edge + 4].mean() - density[edge - 3 : edge - 1].mean())

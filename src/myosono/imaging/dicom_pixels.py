@@ -98,26 +98,11 @@ class GreyConverter:
 
 
 def _swap_palettes(dataset: Dataset) -> None:
-    # pydicom leaves OW values in the file's byte order and reads look-up tables as little endian.
+    # pydicom leaves OW values in the file's byte order; it minds that for segmented tables, not for plain ones.
     for element in dataset.group_dataset(0x0028):
-        if element.VR != "OW" or "LookupTableData" not in element.keyword or not isinstance(element.value, bytes):
+        if element.VR != "OW" or "LookupTableData" not in element.keyword or element.keyword.startswith("Segmented"):
             continue
-        words = np.frombuffer(element.value, dtype=">u2")
-        # Some converters change the byte order of everything but these tables (gdcm-US-ALOKA-16_big.dcm). A
-        # segmented table shows it: read in the wrong order its segments do not add up.
-        if not element.keyword.startswith("Segmented") or _segments_add_up(words):
-            dataset[element.tag].value = words.astype("<u2").tobytes()
-
-
-def _segments_add_up(words: NDArray[Any]) -> bool:
-    """Whether the segments of PS3.3 C.7.9.2 end exactly at the end of the table."""
-    at = 0
-    while at + 1 < len(words):
-        kind = int(words[at])
-        if kind > 2:
-            return False
-        at += {0: 2 + int(words[at + 1]), 1: 3, 2: 4}[kind]
-    return at == len(words)
+        dataset[element.tag].value = np.frombuffer(element.value, dtype=">u2").astype("<u2").tobytes()
 
 
 def _has_value(dataset: Dataset, keyword: str) -> bool:
