@@ -28,7 +28,7 @@ def test_same_seed_same_figures_in_any_row_order(study):
 def test_levels_count_images_muscles_and_patients(study):
     found = evaluate(study, resamples=20)
     assert [found.levels[name].units for name in ("image", "muscle", "patient")] == [480, 240, 40]
-    assert [part.muscle for part in found.by_muscle] == ["B", "D", "T"]
+    assert [part.muscle for part in found.by_muscle] == ["D", "B", "T"]
     assert sum(part.images for part in found.by_muscle) == 480
     assert sum(map(sum, found.levels["patient"].confusion)) == 40
     assert found.counts.patients_per_class == {"Normal": 10, "IBM": 10, "PM": 10, "DM": 10}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from myosono.anatomy import MUSCLES
 from myosono.evaluation import calibration as cal
 from myosono.evaluation.intervals import Estimate, PatientBootstrap, percentile_interval
 from myosono.evaluation.levels import Units, units_at
@@ -94,7 +95,10 @@ def muscle_metrics(test: Predictions, calibrated: Floats, bootstrap: PatientBoot
         part = _part(images, (test.table["muscle"] == muscle).to_numpy())
         summary, _, _ = _estimates(part, bootstrap)
         found.append(MuscleMetrics(muscle, len(part), len(set(part.patients)), **summary))
-    return tuple(sorted(found, key=lambda part: part.muscle))
+    protocol = list(MUSCLES)
+    return tuple(
+        sorted(found, key=lambda part: (protocol.index(part.muscle) if part.muscle in MUSCLES else 99, part.muscle))
+    )
 
 
 def fold_metrics(
