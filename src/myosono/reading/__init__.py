@@ -1,1 +1,23 @@
-"""Room: reading (see docs/architecture.md)."""
+"""Reading: a model file and a study become a `Reading`. Needs the base install only: no torch, no pandas."""
+
+from __future__ import annotations
+
+from myosono.reading.artefact import Artefact, embedded_model
+from myosono.reading.overlay import draw_overlay, overlay_name
+from myosono.reading.reader import Reader, load
+from myosono.reading.result import FailedImage, ImageReading, ModelFacts, MuscleReading, PatientReading, Reading
+
+__all__ = [
+    "Artefact",
+    "FailedImage",
+    "ImageReading",
+    "ModelFacts",
+    "MuscleReading",
+    "PatientReading",
+    "Reader",
+    "Reading",
+    "draw_overlay",
+    "embedded_model",
+    "load",
+    "overlay_name",
+]

@@ -1,0 +1,236 @@
+"""`Reader`: frames through the artefact, then pooled to muscles and patients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myosono.errors import ImageError, MissingExtraError, UsageError
+from myosono.imaging import Area, Frame, Limits, SourceList, list_sources, read_frames
+from myosono.pooling import pool_probabilities
+from myosono.reading.artefact import Artefact
+from myosono.reading.quality import blocking_fault
+from myosono.reading.result import FailedImage, ImageReading, ModelFacts, MuscleReading, PatientReading, Reading
+
+STUDY = "study"
+"""Patient name of images that do not say whose they are: one call reads one study."""
+
+SIMULATED_WARNING = "simulation-trained, not for clinical use"
+LEAK_WARNING = "trained on a leaking image-level split: its stated figures overestimate"
+
+Source = str | Path | NDArray[np.uint8]
+OnImage = Callable[[str], None]
+
+
+class Reader:
+    """A model, ready to read studies. Make one with `load`.
+
+    Parameters
+    ----------
+    artefact
+        Opened model file.
+    limits
+        What is refused before decoding.
+    """
+
+    def __init__(self, artefact: Artefact, *, limits: Limits | None = None) -> None:
+        self.artefact = artefact
+        self.limits = limits or Limits()
+
+    @property
+    def model(self) -> ModelFacts:
+        """Name, version, hash, training data and standing warnings of the model."""
+        metadata = self.artefact.metadata
+        warnings = [SIMULATED_WARNING] if metadata["simulated"] else []
+        warnings += [LEAK_WARNING] if metadata["split"]["leaks"] else []
+        return ModelFacts(
+            name=metadata["name"],
+            version=str(metadata.get("created", "")),
+            sha256=self.artefact.sha256,
+            trained_on=metadata["trained_on"],
+            warnings=tuple(warnings),
+        )
+
+    def read(
+        self,
+        sources: Source | Sequence[Source],
+        *,
+        patient_id: str | None = None,
+        muscle: str | None = None,
+        side: str | None = None,
+        on_image: OnImage | None = None,
+    ) -> Reading:
+        """Read a study.
+
+        Parameters
+        ----------
+        sources
+            Paths of files or folders, glob patterns, or grey arrays, uint8 ``(height, width)``.
+        patient_id, muscle, side
+            Override what the files say.
+        on_image
+            Called with the path of each file when it has been read, for progress.
+
+        Returns
+        -------
+        Reading
+            What could not be read is listed in ``failed``; the rest is read.
+
+        Raises
+        ------
+        UsageError
+            If nothing is given, or an array is not 2-D uint8.
+        ImageError
+            If a path does not exist or no image is found.
+        """
+        images: list[ImageReading] = []
+        failed: list[FailedImage] = []
+        listed = _listed(sources)
+        for source in listed:
+            name = f"array {len(images)}" if isinstance(source, np.ndarray) else str(source)
+            try:
+                for frame in _frames(source, self.limits, name):
+                    images.append(self._read_frame(frame, patient_id=patient_id, muscle=muscle, side=side))
+            except (ImageError, MissingExtraError) as error:
+                failed.append(FailedImage(name, str(error)))
+            if on_image is not None:
+                on_image(name)
+        skipped = tuple((str(path), reason) for path, reason in getattr(listed, "skipped", ()))
+        usable = [image for image in images if not image.abstained]
+        return Reading(
+            model=self.model,
+            images=tuple(images),
+            failed=tuple(failed),
+            muscles=tuple(self._muscles(usable)),
+            patients=tuple(self._patients(images)),
+            skipped=skipped,
+        )
+
+    def _read_frame(
+        self, frame: Frame, *, patient_id: str | None, muscle: str | None, side: str | None
+    ) -> ImageReading:
+        b_mode = np.ascontiguousarray(frame.b_mode)
+        outputs = self.artefact.run(b_mode)
+        fault = blocking_fault(b_mode)
+        probabilities = self._named(outputs.probabilities)
+        area = frame.area
+        return ImageReading(
+            path=frame.source,
+            frame=frame.frame_index,
+            patient_id=patient_id or frame.patient_id or STUDY,
+            muscle=muscle or frame.muscle,
+            side=side or frame.side,
+            probabilities=probabilities,
+            label=None if fault else max(probabilities, key=probabilities.__getitem__),
+            abstained=fault is not None,
+            reasons=((fault,) if fault else ()) + frame.warnings,
+            area=(area.top, area.left, area.bottom, area.right),
+            spacing_mm=frame.spacing_mm,
+            device=frame.device,
+            shrinkage_fraction=outputs.shrinkage_fraction,
+            class_maps=outputs.class_maps,
+            shrinkage=outputs.shrinkage,
+            pixels=b_mode,
+        )
+
+    def _named(self, probabilities: NDArray[np.floating]) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(self.artefact.classes, probabilities, strict=True)}
+
+    def _muscles(self, images: list[ImageReading]) -> Iterator[MuscleReading]:
+        groups = [(image.patient_id, image.muscle, image.side) for image in images]
+        for (patient, muscle, side), pooled, count in self._pooled(images, groups):
+            label = max(pooled, key=pooled.__getitem__)
+            yield MuscleReading(patient, muscle, side, pooled, label, count)
+
+    def _patients(self, images: list[ImageReading]) -> Iterator[PatientReading]:
+        usable = [image for image in images if not image.abstained]
+        for patient, pooled, count in self._pooled(usable, [image.patient_id for image in usable]):
+            members, reasons = self._prediction_set(pooled)
+            label = members[0] if len(members) == 1 else None
+            yield PatientReading(patient, pooled, label, members, label is None, reasons, count)
+        read = {image.patient_id for image in usable}
+        for patient in dict.fromkeys(image.patient_id for image in images if image.patient_id not in read):
+            yield PatientReading(patient, {}, None, (), True, ("none of the images could be classified",), 0)
+
+    def _pooled(self, images: list[ImageReading], groups: list[object]) -> Iterator[tuple[object, dict[str, float], int]]:
+        """Frames of one file count as one image, so that a long clip does not outvote the stills."""
+        if not images:
+            return
+        table = np.array([list(image.probabilities.values()) for image in images])
+        files, per_file = pool_probabilities(table, [(g, i.path) for g, i in zip(groups, images, strict=True)])
+        keys, pooled = pool_probabilities(per_file, [group for group, _ in files])  # type: ignore[misc]
+        for key, row in zip(keys, pooled, strict=True):
+            yield key, self._named(row), sum(group == key for group in groups)
+
+    def _prediction_set(self, probabilities: dict[str, float]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Diagnoses that cannot be excluded at the artefact's confidence (split conformal, LAC score)."""
+        conformal = self.artefact.metadata["conformal"]
+        threshold = conformal["threshold"]
+        if threshold is None:
+            reason = f"only {conformal['patients']} calibration patients: too few to exclude any diagnosis"
+            return tuple(probabilities), (reason,)
+        members = tuple(name for name, p in probabilities.items() if 1 - p <= threshold + 1e-7)
+        coverage = f"{1 - conformal['alpha']:.0%}"
+        if not members:
+            return (), (f"unlike the calibration patients: no diagnosis reaches {coverage} confidence",)
+        if len(members) > 1:
+            return members, (f"{' or '.join(members)} remain possible at {coverage} confidence",)
+        return members, ()
+
+
+def load(path: str | Path | None = None, *, threads: int = 0, limits: Limits | None = None) -> Reader:
+    """Open a model file; without a path, the simulation-trained model that ships with myosono.
+
+    Parameters
+    ----------
+    path
+        An ``.onnx`` file made by ``myosono export``.
+    threads
+        Threads of one inference; 0 lets the runtime choose.
+    limits
+        Bounds on files, pixels and frames.
+
+    Raises
+    ------
+    ArtefactError
+        If the file is missing, damaged, not a myosono model, or of a newer format.
+    """
+    return Reader(Artefact(path, threads=threads), limits=limits)
+
+
+def _listed(sources: Source | Sequence[Source]) -> Iterable[Path | NDArray[np.uint8]]:
+    if isinstance(sources, (str, Path)):
+        return list_sources(sources)
+    if isinstance(sources, np.ndarray):
+        return [sources]
+    arrays = [source for source in sources if isinstance(source, np.ndarray)]
+    paths = [source for source in sources if not isinstance(source, np.ndarray)]
+    if not arrays:
+        return list_sources(paths)
+    listed = list_sources(paths) if paths else SourceList()
+    return [*arrays, *listed]
+
+
+def _frames(source: Path | NDArray[np.uint8], limits: Limits, name: str) -> Iterator[Frame]:
+    if isinstance(source, Path):
+        yield from read_frames(source, limits)
+        return
+    if source.ndim != 2 or source.dtype != np.uint8 or math.prod(source.shape) == 0:
+        raise UsageError(f"an image array must be uint8 (height, width), not {source.dtype} {source.shape}")
+    yield Frame(
+        pixels=source,
+        source=name,
+        sha256="",
+        frame_index=0,
+        frame_count=1,
+        spacing_mm=None,
+        device=None,
+        patient_id=None,
+        muscle=None,
+        side=None,
+        area=Area(0, 0, *source.shape),
+    )

@@ -1,0 +1,176 @@
+"""What a reading says: frozen dataclasses whose ``to_dict`` is the JSON of the command line, the server and DICOM SR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Probabilities = dict[str, float]
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The model behind a reading, and what must be said with every result."""
+
+    name: str
+    version: str
+    sha256: str
+    trained_on: str
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "sha256": self.sha256,
+            "trained_on": self.trained_on,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """One frame.
+
+    Attributes
+    ----------
+    frame
+        Frame number within the file, from 0.
+    area
+        B-mode rectangle that was read: top, left, bottom, right.
+    abstained, reasons
+        Whether no class is given, and why; reasons also hold doubts that do not stop the reading.
+    class_maps, shrinkage
+        For drawing; not part of the JSON.
+    """
+
+    path: str
+    frame: int
+    patient_id: str
+    muscle: str | None
+    side: str | None
+    probabilities: Probabilities
+    label: str | None
+    abstained: bool
+    reasons: tuple[str, ...]
+    area: tuple[int, int, int, int]
+    spacing_mm: tuple[float, float] | None
+    device: str | None
+    shrinkage_fraction: float
+    class_maps: NDArray[np.float32] = field(repr=False, compare=False)
+    shrinkage: NDArray[np.float32] = field(repr=False, compare=False)
+    pixels: NDArray[np.uint8] = field(repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without the maps."""
+        return {
+            "path": self.path,
+            "frame": self.frame,
+            "patient_id": self.patient_id,
+            "muscle": self.muscle,
+            "side": self.side,
+            "probabilities": self.probabilities,
+            "label": self.label,
+            "abstained": self.abstained,
+            "reasons": list(self.reasons),
+            "area": list(self.area),
+            "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
+            "device": self.device,
+            "shrinkage_fraction": self.shrinkage_fraction,
+        }
+
+
+@dataclass(frozen=True)
+class FailedImage:
+    """A file, or the rest of one, that could not be read."""
+
+    path: str
+    error: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"path": self.path, "error": self.error}
+
+
+@dataclass(frozen=True)
+class MuscleReading:
+    """The images of one muscle on one side, pooled."""
+
+    patient_id: str
+    muscle: str | None
+    side: str | None
+    probabilities: Probabilities
+    label: str
+    images: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "patient_id": self.patient_id,
+            "muscle": self.muscle,
+            "side": self.side,
+            "probabilities": self.probabilities,
+            "label": self.label,
+            "images": self.images,
+        }
+
+
+@dataclass(frozen=True)
+class PatientReading:
+    """One patient, pooled over all images, with the set of diagnoses that remain possible."""
+
+    patient_id: str
+    probabilities: Probabilities
+    label: str | None
+    prediction_set: tuple[str, ...]
+    abstained: bool
+    reasons: tuple[str, ...]
+    images: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "patient_id": self.patient_id,
+            "probabilities": self.probabilities,
+            "label": self.label,
+            "prediction_set": list(self.prediction_set),
+            "abstained": self.abstained,
+            "reasons": list(self.reasons),
+            "images": self.images,
+        }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A study, read.
+
+    Attributes
+    ----------
+    images
+        In the order given.
+    failed
+        What could not be read, and why.
+    skipped
+        Files of a folder that are no images: ``(path, reason)``.
+    """
+
+    model: ModelFacts
+    images: tuple[ImageReading, ...]
+    failed: tuple[FailedImage, ...]
+    muscles: tuple[MuscleReading, ...]
+    patients: tuple[PatientReading, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON contract: failed files stand among the images, as ``{"path", "error"}``."""
+        return {
+            "model": self.model.to_dict(),
+            "images": [image.to_dict() for image in self.images] + [failure.to_dict() for failure in self.failed],
+            "muscles": [muscle.to_dict() for muscle in self.muscles],
+            "patients": [patient.to_dict() for patient in self.patients],
+            "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
+        }
