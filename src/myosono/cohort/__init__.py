@@ -1,1 +1,32 @@
-"""Room: cohort (see docs/architecture.md)."""
+"""Room: cohort. Sources become a cohort table and images; tasks, splits and the audit for leakage.
+
+See docs/architecture.md for the columns, and :mod:`myosono.cohort.simulation` for simulated cohorts.
+"""
+
+from myosono.cohort.overlap import FoldOverlap, split_overlap
+from myosono.cohort.schema import COLUMNS, OPTIONAL_COLUMNS, label_conflicts, ordered_classes, validate_table
+from myosono.cohort.splits import SPLIT_KINDS, Split, make_split
+from myosono.cohort.store import Cohort, CohortInfo, is_cohort, prepare_folder, write_cohort
+from myosono.cohort.tasks import TASKS, Task, default_task, get_task
+
+__all__ = [
+    "COLUMNS",
+    "OPTIONAL_COLUMNS",
+    "SPLIT_KINDS",
+    "TASKS",
+    "Cohort",
+    "CohortInfo",
+    "FoldOverlap",
+    "Split",
+    "Task",
+    "default_task",
+    "get_task",
+    "is_cohort",
+    "label_conflicts",
+    "make_split",
+    "ordered_classes",
+    "prepare_folder",
+    "split_overlap",
+    "validate_table",
+    "write_cohort",
+]
