@@ -19,11 +19,17 @@ _SMALLEST_EDGE = 64
 _LAYERS = 4
 # The coarse grid has about this many cells along the longer edge.
 _CELLS = 100
+_SAMPLES = 150
 _SOLID = 0.4
 # A line of the block counts if it is at least this long, compared with the longest.
 _SHORTEST_LINE = 0.08
 # A step from background to speckle between neighbouring lines: the straight edge of a screen layout.
-_STEP = 0.4
+_STEP = 0.5
+# Text, rulers and grey bars fill no more of what is cut off than this.
+_CLUTTER = 0.2
+# Parts of the block that a dark layer of tissue separates span the same columns (or rows).
+_SAME_SPAN = 0.7
+_SMALLEST_PART = 0.1
 _SMALLEST_SHARE = 0.04
 
 
@@ -61,7 +67,7 @@ def _peel(pixels: GreyImage) -> Area | None:
         return None
     mask = foreground(pixels, levels)
     cell = max(4, -(-max(height, width) // _CELLS))
-    block = largest_component(opened(_shares(mask, cell) >= _SOLID))
+    block = _block(opened(_shares(mask, cell) >= _SOLID))
     rough = _bounds(block, cell, height, width)
     if rough is None:
         return None
@@ -75,8 +81,27 @@ def _shares(mask: Mask, cell: int) -> NDArray[np.float32]:
     rows, columns = -(-height // cell), -(-width // cell)
     if (rows * cell, columns * cell) != (height, width):
         mask = np.pad(mask, ((0, rows * cell - height), (0, columns * cell - width)), mode="edge")
-    sums = mask.reshape(rows * cell, columns, cell).sum(axis=2, dtype=np.uint16)
-    return sums.reshape(rows, cell, columns).sum(axis=1, dtype=np.uint32).astype(np.float32) / (cell * cell)
+    # Over rows first, in bytes: the order that NumPy vectorises.
+    sums = mask.view(np.uint8).reshape(rows, cell, columns * cell).sum(axis=1, dtype=np.uint16)
+    return sums.reshape(rows, columns, cell).sum(axis=2, dtype=np.uint32).astype(np.float32) / (cell * cell)
+
+
+def _block(solid: Mask) -> Mask:
+    """The largest component, and further large ones that continue it across a dark layer."""
+    block = largest_component(solid)
+    rest, size = solid & ~block, block.sum()
+    while rest.any():
+        part = largest_component(rest)
+        if part.sum() < _SMALLEST_PART * size:
+            break
+        if any(_overlap(block.any(axis=axis), part.any(axis=axis)) >= _SAME_SPAN for axis in (0, 1)):
+            block = block | part
+        rest &= ~part
+    return block
+
+
+def _overlap(one: Mask, other: Mask) -> float:
+    return float((one & other).sum() / max(1, (one | other).sum()))
 
 
 def _bounds(block: Mask, cell: int, height: int, width: int) -> Area | None:
@@ -93,8 +118,7 @@ def _bounds(block: Mask, cell: int, height: int, width: int) -> Area | None:
 
 def _refined(mask: Mask, rough: Area, cell: int) -> Area:
     """Move each edge to where the density of the lines, seen from outside, reaches half of what lies inside."""
-    rows = mask[:, rough.left : rough.right].mean(axis=1, dtype=np.float32)
-    columns = mask[rough.top : rough.bottom].mean(axis=0, dtype=np.float32)
+    rows, columns = _densities(mask, rough)
     height, width = mask.shape
     return Area(
         _edge(rows, rough.top, cell),
@@ -102,6 +126,14 @@ def _refined(mask: Mask, rough: Area, cell: int) -> Area:
         height - _edge(rows[::-1], height - rough.bottom, cell),
         width - _edge(columns[::-1], width - rough.right, cell),
     )
+
+
+def _densities(mask: Mask, area: Area) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Share of foreground of each row (within the area's columns) and of each column (within its rows), sampled."""
+    across, down = max(1, area.width // _SAMPLES), max(1, area.height // _SAMPLES)
+    rows = mask[:, area.left : area.right : across].mean(axis=1, dtype=np.float32)
+    columns = mask[area.top : area.bottom : down].mean(axis=0, dtype=np.float32)
+    return rows, columns
 
 
 def _edge(density: NDArray[np.float32], rough: int, cell: int) -> int:
@@ -117,8 +149,11 @@ def _is_layout(mask: Mask, area: Area, height: int, width: int) -> bool:
     """Whether what lies around the area is a screen's background, and not just tissue that is black."""
     if area == Area(0, 0, height, width):
         return False
-    rows = mask[:, area.left : area.right].mean(axis=1, dtype=np.float32)
-    columns = mask[area.top : area.bottom].mean(axis=0, dtype=np.float32)
+    cut_off = height * width - area.size
+    clutter = np.count_nonzero(mask) - np.count_nonzero(mask[area.top : area.bottom, area.left : area.right])
+    if clutter > _CLUTTER * cut_off:
+        return False
+    rows, columns = _densities(mask, area)
     steps = (
         _step(rows, area.top),
         _step(rows[::-1], height - area.bottom),
