@@ -16,7 +16,7 @@ from myosono.evaluation.conformal import ALPHA
 from myosono.evaluation.intervals import PatientBootstrap
 from myosono.evaluation.levels import LEVELS, Units, units_at
 from myosono.evaluation.patients import patient_results, prediction_set_section
-from myosono.evaluation.result import Evaluation, LevelMetrics
+from myosono.evaluation.result import Evaluation, LevelMetrics, plain
 from myosono.evaluation.table import Predictions, check_predictions
 
 
@@ -73,7 +73,7 @@ def evaluate(
     return Evaluation(
         classes=test.classes,
         counts=sections.count(test, validation),
-        split=None if split is None else dict(split),
+        split=None if split is None else plain(split),
         shared=audit.find_shared_patients(predictions),
         levels=levels,
         by_muscle=sections.muscle_metrics(test, calibrated, bootstrap) if has_muscles else (),

@@ -1,1 +1,8 @@
-"""Room: reporting (see docs/architecture.md)."""
+"""Room: reporting (see docs/architecture.md).
+
+Draws what evaluation found into one HTML file that needs nothing else.
+"""
+
+from myosono.reporting.run_report import write_evaluation_report, write_run_report
+
+__all__ = ["write_evaluation_report", "write_run_report"]
