@@ -49,16 +49,21 @@ class Grid:
         return (np.arange(self.columns, dtype=np.float32) - np.float32(self.columns / 2)) * np.float32(self.pixel_mm)
 
 
-def _basis(length: int, spacing: float, offset: float) -> Array:
-    """Cubic B-splines with knots ``spacing`` pixels apart, at ``length`` pixels; shape ``(length, coefficients)``."""
+def _weights(length: int, spacing: float, offset: float) -> tuple[NDArray[np.intp], Array]:
+    """Cubic B-splines with knots ``spacing`` pixels apart: first coefficient of each pixel, and its four weights."""
     position = (np.arange(length) + offset) / spacing
-    knot = np.floor(position).astype(np.intp)
-    t = position - knot
-    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], 1) / 6
-    basis = np.zeros((length, int(knot.max()) + 4), dtype=np.float32)
-    rows = np.arange(length)
-    for number in range(4):
-        basis[rows, knot + number] = weights[:, number]
+    knot = position.astype(np.intp)
+    t = (position - knot).astype(np.float32)
+    rest = 1 - t
+    cubes = (rest**3 / 6, (0.5 * t - 1) * t * t + 2 / 3, (0.5 * rest - 1) * rest * rest + 2 / 3, t**3 / 6)
+    return knot, np.stack(cubes, axis=1).astype(np.float32)
+
+
+def _basis(length: int, spacing: float, offset: float) -> Array:
+    """The same as a matrix, shape ``(length, coefficients)``."""
+    knot, weights = _weights(length, spacing, offset)
+    basis = np.zeros((length, int(knot[-1]) + 4), dtype=np.float32)
+    basis[np.arange(length)[:, None], knot[:, None] + np.arange(4)] = weights
     return basis
 
 
@@ -109,9 +114,10 @@ class Fields:
     def curve(self, lateral_mm: float) -> Array:
         """A line with zero mean and unit variance, shape ``(columns,)``."""
         pixel = self.grid.pixel_mm
-        across = _basis(self.grid.columns, lateral_mm / pixel, (_MARGIN_MM + self.shift_mm[1]) / pixel)
-        drawn = self._coefficients((int((APERTURE_MM + 2 * _MARGIN_MM) / lateral_mm) + 6,))[: across.shape[1]]
-        return np.asarray(across @ drawn / np.float32(_SPLINE_STD**0.5), dtype=np.float32)
+        knot, weights = _weights(self.grid.columns, lateral_mm / pixel, (_MARGIN_MM + self.shift_mm[1]) / pixel)
+        drawn = self._coefficients((int((APERTURE_MM + 2 * _MARGIN_MM) / lateral_mm) + 6,))
+        line = np.sum(drawn[knot[:, None] + np.arange(4)] * weights, axis=1)
+        return np.asarray(line / np.float32(_SPLINE_STD**0.5), dtype=np.float32)
 
     def _coefficients(self, size: tuple[int, ...]) -> Array:
         lasting = self.site.standard_normal(size, dtype=np.float32)
@@ -121,7 +127,7 @@ class Fields:
 
 def ramp(distance: Array, width: float) -> Array:
     """A soft step from 0 to 1 over ``width``, centred where ``distance`` is 0."""
-    return np.clip(distance * np.float32(1 / width) + np.float32(0.5), 0, 1)
+    return np.asarray(np.clip(distance * np.float32(1 / width) + np.float32(0.5), 0, 1), dtype=np.float32)
 
 
 def shear(image: Array, rows_down: Array, *, wrap: bool = False) -> Array:
@@ -149,5 +155,5 @@ def shear(image: Array, rows_down: Array, *, wrap: bool = False) -> Array:
 
 
 def _gather(flat: Array, row: NDArray[np.int32], rows: int, columns: int, *, wrap: bool) -> Array:
-    inside = np.mod(row, np.int32(rows)) if wrap else np.clip(row, 0, rows - 1)
+    inside = (np.mod(row, np.int32(rows)) if wrap else np.clip(row, 0, rows - 1)).astype(np.int32)
     return np.asarray(np.take(flat, inside * np.int32(columns) + np.arange(columns, dtype=np.int32)), dtype=np.float32)
