@@ -20,8 +20,8 @@ _TITLES = {"image": "Images", "muscle": "Muscles", "patient": "Patients"}
 _FILE = "report.html"
 
 
-def write_run_report(run_dir: str | Path, evaluation: Evaluation) -> Path:
-    """Write ``report.html`` into a run folder.
+def write_run_report(run_dir: str | Path, evaluation: Evaluation, *, out_dir: str | Path | None = None) -> Path:
+    """Write ``report.html`` of a run.
 
     Parameters
     ----------
@@ -29,6 +29,8 @@ def write_run_report(run_dir: str | Path, evaluation: Evaluation) -> Path:
         Holds ``run.json``, ``recipe.yaml`` and ``fold_K/log.csv``; what is absent is left out of the report.
     evaluation
         What :func:`myosono.evaluation.evaluate` found.
+    out_dir
+        Where to write. Default: the run folder.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def write_run_report(run_dir: str | Path, evaluation: Evaluation) -> Path:
         If a file of the run is damaged, or the report cannot be written.
     """
     folder = Path(run_dir)
-    return _write(folder, evaluation, read_run_facts(folder))
+    return _write(folder if out_dir is None else Path(out_dir), evaluation, read_run_facts(folder))
 
 
 def write_evaluation_report(out_dir: str | Path, evaluation: Evaluation, *, source: str | Path) -> Path:
@@ -66,7 +68,13 @@ def render_report(evaluation: Evaluation, facts: RunFacts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "interval": interval, "muscle": draw.muscle_name, "thousands": _thousands}
+    environment.filters |= {
+        "number": number,
+        "interval": interval,
+        "muscle": draw.muscle_name,
+        "thousands": _thousands,
+        "unbroken": _unbroken,
+    }
     return environment.get_template("report.html").render(
         evaluation=evaluation,
         facts=facts,
@@ -103,6 +111,11 @@ def _figures(evaluation: Evaluation, facts: RunFacts) -> Mapping[str, Any]:
 
 def _thousands(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
+
+
+def _unbroken(text: str) -> str:
+    """Keep an interval and its percentage on one line."""
+    return text.replace("–", "\u2060–\u2060").replace("95 % CI ", "95\u00a0%\u00a0CI\u00a0")
 
 
 def _write(folder: Path, evaluation: Evaluation, facts: RunFacts) -> Path:

@@ -78,7 +78,7 @@ def _leak(evaluation: Evaluation, facts: RunFacts) -> Banner | None:
             kind or "", "Split leaks"
         )
         share = _share_in_training(split.get("overlap"))
-        whose = "Test images" if share is None else f"{share:.0%} of test images"
+        whose = "Test images" if share is None else f"{100 * share:.0f} % of test images"
         text = (
             f"{whose} belong to patients also seen in training; these figures overestimate what the network does on "
             "patients it has never seen. Use them to reproduce published figures, not to judge the network."
@@ -86,8 +86,8 @@ def _leak(evaluation: Evaluation, facts: RunFacts) -> Banner | None:
         return Banner("red", title, text)
     if shared.several_test_folds or shared.test_and_validation:
         text = (
-            f"{shared.share_of_test_images:.0%} of test images belong to patients that the table itself shows on both "
-            "sides of a split; these figures overestimate what the network does on patients it has never seen."
+            f"{100 * shared.share_of_test_images:.0f} % of test images belong to patients that the table itself "
+            "shows on both sides of a split; these figures overestimate what the network does on patients it has never seen."
         )
         return Banner("red", "Split not by patient", text)
     if split.get("leaks") is None:

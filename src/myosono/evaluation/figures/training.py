@@ -22,8 +22,8 @@ def draw_training(logs: Mapping[str, pd.DataFrame]) -> str | None:
     logs = {fold: log.sort_values("epoch") for fold, log in logs.items() if "epoch" in log.columns and len(log)}
     losses = [name for name in _LOSSES if any(name in log.columns for log in logs.values())]
     others = _validation_metrics(list(logs.values()))
-    panels: list[tuple[str, list[str]]] = ([("loss", losses)] if losses else []) + [
-        (name.removeprefix("val_").replace("_", " ") + " (validation)", [name]) for name in others
+    panels: list[tuple[str, list[str]]] = ([("Loss", losses)] if losses else []) + [
+        (f"Validation: {name.removeprefix('val_').replace('_', ' ')}", [name]) for name in others
     ]
     if not panels:
         return None

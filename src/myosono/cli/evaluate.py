@@ -1,0 +1,130 @@
+"""``myosono evaluate``: score a run, or a predictions table of any tool."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from myosono.errors import MyosonoError, RunError, UsageError
+from myosono.extras import require
+
+if TYPE_CHECKING:
+    from myosono.evaluation import Estimate, Evaluation
+
+_LEVELS = {"image": "Images", "muscle": "Muscles", "patient": "Patients"}
+_METRICS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "auc": "AUC"}
+
+
+def evaluate_command(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_OR_PREDICTIONS", help="A run folder, or a predictions table (CSV or Parquet)."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder for metrics.json and report.html. Default: the run folder, or the table's name."
+        ),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=0, help="Resamples of patients behind each 95 % interval.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same intervals.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON to standard output.")] = False,
+) -> None:
+    """Metrics with intervals, calibration and a report, from a run or from another tool's predictions."""
+    for package in ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib", "jinja2"):
+        require(package, extra="train", purpose="myosono evaluate")
+    from myosono.evaluation import evaluate, read_predictions
+    from myosono.reporting import write_evaluation_report, write_run_report
+
+    if not source.exists():
+        raise UsageError("does not exist", path=source, remedy="Name a run folder or a predictions table.")
+    if source.is_dir():
+        facts = _run_facts(source)
+        predictions = read_predictions(source / "predictions.parquet", classes=facts.get("classes"))
+        found = evaluate(predictions, resamples=resamples, seed=seed, split=facts.get("split"))
+        folder = out or source
+        _write_metrics(folder, found)
+        report = write_run_report(source, found, out_dir=folder)
+    else:
+        found = evaluate(read_predictions(source), resamples=resamples, seed=seed)
+        folder = out or source.with_name(f"{source.stem}_evaluation")
+        _write_metrics(folder, found)
+        report = write_evaluation_report(folder, found, source=source)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), allow_nan=False))
+    else:
+        _print_summary(found, report)
+
+
+def _run_facts(run: Path) -> dict[str, Any]:
+    manifest = run / "run.json"
+    if not (run / "predictions.parquet").is_file():
+        raise RunError(
+            "holds no predictions.parquet",
+            path=run,
+            remedy="Finish the run with myosono train, or name a predictions table.",
+        )
+    if not manifest.is_file():
+        return {}
+    try:
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"is damaged ({error})", path=manifest) from error
+    if not isinstance(facts, dict) or facts.get("format") != 1:
+        raise RunError("is of another format; this version reads format 1", path=manifest)
+    return facts
+
+
+def _write_metrics(folder: Path, found: Evaluation) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(found.to_dict(), indent=1, allow_nan=False)
+        (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise MyosonoError(f"cannot be written ({error.strerror})", path=folder) from error
+
+
+def _print_summary(found: Evaluation, report: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(
+        title=f"{found.counts.patients} test patients, {found.counts.folds} folds; 95 % intervals over patients"
+    )
+    table.add_column("Level")
+    table.add_column("Count", justify="right")
+    for title in _METRICS.values():
+        table.add_column(title, justify="right")
+    for name, level in found.levels.items():
+        table.add_row(_LEVELS[name], str(level.units), *[_cell(getattr(level, metric)) for metric in _METRICS])
+    console.print(table)
+    calibration, conformal = found.calibration, found.conformal
+    before, after = calibration.image.before.ece, calibration.image.after.ece
+    console.print(
+        f"Calibration error of images: {before:.3f} before, {after:.3f} after temperature scaling."
+        if calibration.fitted
+        else calibration.note
+    )
+    if conformal.fitted and conformal.coverage.value is not None and conformal.decided.value is not None:
+        console.print(
+            f"Prediction sets hold the truth for {conformal.coverage.value:.0%} of patients "
+            f"(promised {1 - conformal.alpha:.0%}); {conformal.decided.value:.0%} get a single class."
+        )
+    if (found.split or {}).get("leaks") or found.shared.several_test_folds or found.shared.test_and_validation:
+        console.print(
+            "The split leaks: tested patients were also trained on. These figures overestimate.", style="bold red"
+        )
+    for warning in found.warnings:
+        console.print(warning, style="yellow", markup=False)
+    console.print(f"Report: {report}", soft_wrap=True, markup=False)
+
+
+def _cell(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "–"
+    interval = "" if estimate.lo is None or estimate.hi is None else f" ({estimate.lo:.2f}–{estimate.hi:.2f})"
+    return f"{estimate.value:.2f}{interval}"
