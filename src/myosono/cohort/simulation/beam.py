@@ -21,6 +21,8 @@ from .tissue import Tissue
 Complex = NDArray[np.complex64]
 
 _TO_SIGMA = 1 / 2.3548
+# A shorter pulse would be cut off at the Nyquist frequency and ring down the whole column.
+_LEAST_SIGMA = 1.0
 
 
 def receive(tissue: Tissue, device: Device, grid: Grid, rng: np.random.Generator) -> Array:
@@ -98,7 +100,7 @@ def look(spectrum: Complex, device: Device, grid: Grid, steer_deg: float) -> Arr
 @lru_cache(maxsize=64)
 def _pulse(length: int, fwhm_mm: float, pixel_mm: float) -> Array:
     """Transfer function of a Gaussian pulse, normalised to unit energy."""
-    sigma = fwhm_mm * _TO_SIGMA / pixel_mm
+    sigma = max(fwhm_mm * _TO_SIGMA / pixel_mm, _LEAST_SIGMA)
     transfer = np.exp(-0.5 * (2 * np.pi * np.fft.fftfreq(length) * sigma) ** 2)
     return np.asarray(transfer / np.sqrt(np.mean(transfer**2)), dtype=np.float32)
 
@@ -108,7 +110,7 @@ def _beam(rows: int, length: int, device: Device, pixel_mm: float) -> Array:
     """Transfer function of the beam for every row, shape ``(rows, length)``, unit energy in each row."""
     z = (np.arange(rows) + 0.5) * pixel_mm
     fwhm = device.lateral_mm * np.sqrt(1 + ((z - device.focus_mm) / device.depth_of_field_mm) ** 2)
-    sigma = fwhm * _TO_SIGMA / pixel_mm
+    sigma = np.maximum(fwhm * _TO_SIGMA / pixel_mm, _LEAST_SIGMA)
     transfer = np.exp(-0.5 * (2 * np.pi * np.fft.fftfreq(length)[None, :] * sigma[:, None]) ** 2)
     return np.asarray(transfer / np.sqrt(np.mean(transfer**2, axis=1, keepdims=True)), dtype=np.float32)
 

@@ -16,10 +16,11 @@ _EXPECTED_LOSS = 0.72  # two-way dB per mm that the machine assumes when it comp
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the examiner turned in one shot: gain and slope of the depth compensation."""
+    """What the examiner turned in one shot: gain, slope of the depth compensation, and what it lacks at the bottom."""
 
     gain_db: float
     slope_db_mm: float
+    rolloff_db: float = 8.0
 
 
 def show(envelope: Array, device: Device, setting: Setting, fields: Fields) -> NDArray[np.uint8]:
@@ -56,16 +57,16 @@ def compensation(grid: Grid, setting: Setting) -> Array:
     """Time gain compensation in dB, shape ``(rows, 1)``; it runs out of gain at depth."""
     z = grid.z
     full = z * np.float32(_EXPECTED_LOSS + setting.slope_db_mm)
-    knee = np.float32(24.0)
-    return np.where(z < knee, full, full - np.float32(0.012) * np.square(z - knee))
+    late = np.maximum(z / np.float32(grid.depth_mm) - np.float32(0.4), 0) / np.float32(0.6)
+    return np.asarray(full - np.float32(setting.rolloff_db) * np.square(late), dtype=np.float32)
 
 
 def _contact(fields: Fields) -> Array:
     """Columns in dB: the aperture ends at the sides, and hair or air under the probe costs a little."""
     x = fields.grid.x
     half = np.float32(fields.grid.columns / 2 * fields.grid.pixel_mm)
-    left, right = 3.0 * fields.shot.random(2) ** 2
-    edge = -left * np.exp(-(x + half) / 2.0) * 2 - right * np.exp((x - half) / 2.0) * 2
+    left, right = 7.0 * fields.shot.random(2) ** 2
+    edge = -left * np.exp(-(x + half) / 2.5) - right * np.exp((x - half) / 2.5)
     return np.asarray(edge + 0.7 * fields.curve(3.0), dtype=np.float32)
 
 
@@ -73,7 +74,7 @@ def _reduce_speckle(decibel: Array, weight: float) -> Array:
     """Blend with a small average, less where a structure stands out."""
     if weight <= 0:
         return decibel
-    smooth = uniform_filter1d(uniform_filter1d(decibel, 3, axis=1), 3, axis=0)
+    smooth = uniform_filter1d(uniform_filter1d(decibel, 5, axis=1), 3, axis=0)
     return np.asarray(decibel + np.float32(weight) * (smooth - decibel), dtype=np.float32)
 
 

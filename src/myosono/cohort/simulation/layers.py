@@ -15,13 +15,14 @@ class Layers:
     """Depths in mm, shape ``(columns,)``; masks 0 to 1, shape ``(rows, columns)``.
 
     ``between`` is the fascia between a superficial muscle and the one examined; ``bone`` is ``None`` where no
-    bone lies in the field of view.
+    bone lies in the field of view, ``bone_seen`` is 0 to 1 per column.
     """
 
     fascia: Array
     between: Array | None
     deep: Array
     bone: Array | None
+    bone_seen: Array
     in_fat: Array
     in_muscle: Array
     below: Array
@@ -45,12 +46,13 @@ def lay(site: Site, fields: Fields) -> Layers:
     deep = top + np.float32(site.thickness_mm) - np.float32(flatten) * bulge + _wave(fields, 0.8, 0.10)
     deep = np.maximum(deep, top + np.float32(2.0))
 
-    bone = _bone(site, fields, x, deep)
+    bone, bone_seen = _bone(site, fields, x, deep)
     return Layers(
         fascia=fascia,
         between=top if site.superficial_mm > 0 else None,
         deep=deep,
         bone=bone,
+        bone_seen=bone_seen,
         in_fat=ramp(z - skin, 0.25),
         in_muscle=ramp(z - fascia, 0.35),
         below=ramp(z - deep, 0.4),
@@ -58,18 +60,18 @@ def lay(site: Site, fields: Fields) -> Layers:
     )
 
 
-def _bone(site: Site, fields: Fields, x: Array, deep: Array) -> Array | None:
-    """The edge of a round shaft across, of a straight one along; far below where there is none."""
+def _bone(site: Site, fields: Fields, x: Array, deep: Array) -> tuple[Array | None, Array]:
+    """Edge of a round shaft across, of a straight one along, and how much of it each column sees."""
     if site.bone_mm is None:
-        return None
+        return None, np.zeros_like(x)
     grid = fields.grid
     radius = np.float32(site.bone_radius_mm)
     away = np.zeros_like(x) if site.view else np.minimum(np.abs(x - np.float32(site.bone_off_mm)) / radius, 1)
     middle = float(np.mean(deep)) + np.float32(site.bone_mm) + np.float32(site.tilt) * x
-    edge = middle + radius * (1 - np.sqrt(1 - np.square(away))) + _wave(fields, 0.35, 0.05)
+    edge = middle + radius * (1 - np.sqrt(1 - np.square(away))) + _wave(fields, 0.6, 0.10)
     edge = np.maximum(edge, deep + np.float32(0.4))
-    edge = np.where(away < 0.97, edge, np.float32(10 * grid.depth_mm)).astype(np.float32)
-    return None if float(edge.min()) > grid.depth_mm else edge
+    seen = ramp(np.float32(0.72) - away + np.float32(0.08) * fields.curve(2.0), 0.4)
+    return (None if float(edge.min()) > grid.depth_mm else edge.astype(np.float32)), seen
 
 
 def _wave(fields: Fields, coarse_mm: float, fine_mm: float) -> Array:

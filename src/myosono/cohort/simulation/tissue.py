@@ -57,7 +57,7 @@ def make_tissue(site: Site, fields: Fields, wave_per_mm: float, attenuation: flo
     _add_fasciae(tissue, site, fields, layers, wave_per_mm)
     _add_vessel(level, site, grid, layers)
     if layers.bone is not None:
-        _add_bone(tissue, fields, layers.bone, wave_per_mm)
+        _add_bone(tissue, fields, layers.bone, layers.bone_seen, wave_per_mm)
     return tissue
 
 
@@ -67,15 +67,15 @@ def _blend(site: Site, fields: Fields, layers: Layers) -> Array:
     level += 2.0 * fields.plane(0.15, 2.0)
     level += layers.in_fat * (_fat(site, fields) - level)
     level += layers.in_muscle * (_muscle(site, fields, layers) - level)
-    below = site.muscle_db - site.lesion.echo_db + np.float32(1.0) + 1.5 * fields.plane(1.2, 4.0)
-    below += 8.0 * dashes(fields, 0.6, 2.5, 0.3)
+    below = site.muscle_db - site.lesion.echo_db + np.float32(1.0) + 2.4 * fields.plane(2.5, 6.0)
+    below += 9.0 * dashes(fields, 0.7, 3.0, 0.35)
     return np.asarray(level + layers.below * (below - level), dtype=np.float32)
 
 
 def _fat(site: Site, fields: Fields) -> Array:
     level = np.float32(site.fat_db) + 1.0 * fields.plane(1.6, 3.0) + 1.3 * fields.plane(0.5, 1.2)
-    streaks = dashes(fields, 1.3, 5.0, 0.12, share=0.35)
-    level += np.float32(11.0) * streaks
+    streaks = dashes(fields, 0.9, 5.5, 0.12, share=0.27)
+    level += np.float32(15.0) * streaks
     if site.lesion.fat_streaks_db > 0:
         level += np.float32(site.lesion.fat_streaks_db) * dashes(fields, 0.7, 2.4, 0.22, share=0.6)
     return np.asarray(level, dtype=np.float32)
@@ -155,12 +155,11 @@ def _loss(site: Site, fields: Fields, layers: Layers) -> Array:
     return np.asarray(loss + layers.in_muscle * folds.astype(np.float32), dtype=np.float32)
 
 
-def _add_bone(tissue: Tissue, fields: Fields, bone: Array, wave_per_mm: float) -> None:
+def _add_bone(tissue: Tissue, fields: Fields, bone: Array, seen: Array, wave_per_mm: float) -> None:
     """A bright edge, brightest where it faces the probe, and a shadow behind it."""
     grid = fields.grid
-    seen = bone < grid.depth_mm
-    facing = np.clip(np.gradient(np.where(seen, bone, np.float32(grid.depth_mm))) / np.float32(grid.pixel_mm), -2, 2)
-    peaks = np.float32(38.0) - 9.0 * np.square(facing) + 2.0 * fields.curve(2.0)
-    edge = np.where(seen, bone, np.float32(grid.depth_mm + 5))
-    _draw_line(tissue, grid, edge.astype(np.float32), np.full_like(bone, 0.8), peaks.astype(np.float32), wave_per_mm)
-    tissue.loss_db += ramp(grid.z - edge - np.float32(0.9), 1.0) * np.float32(22.0)
+    facing = np.clip(np.gradient(bone) / np.float32(grid.pixel_mm), -2, 2)
+    peaks = np.float32(36.0) - 14.0 * np.square(facing) + 3.0 * fields.curve(3.0) - 20.0 * (1 - seen)
+    _draw_line(tissue, grid, bone, np.full_like(bone, 0.8), peaks.astype(np.float32), wave_per_mm)
+    shadow = seen * (np.float32(17.0) + np.float32(4.0) * fields.curve(4.0))
+    tissue.loss_db += ramp(grid.z - bone - np.float32(0.8), 1.4) * shadow.astype(np.float32)
