@@ -60,6 +60,13 @@ def make_run(folder: Path, **changes: object) -> Path:
     return folder
 
 
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch):
+    """For tests of words: figures take seconds."""
+    nothing = {"confusion": [], "roc": [], "reliability": [], "muscles": "", "patients": "", "training": None}
+    monkeypatch.setattr("myosono.reporting.run_report._figures", lambda *_: nothing)
+
+
 class Page(HTMLParser):
     """Counts what a browser would load, and checks that tags close."""
 
@@ -102,6 +109,7 @@ def test_self_contained_and_well_formed(tmp_path: Path, found: Evaluation):
     assert len(text) < 400_000
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_headline_facts_and_escaping(tmp_path: Path, found: Evaluation):
     text = write_run_report(make_run(tmp_path), found).read_text(encoding="utf-8")
     assert re.search(
@@ -115,6 +123,7 @@ def test_headline_facts_and_escaping(tmp_path: Path, found: Evaluation):
     assert "banner amber" not in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_leaking_split_is_red(tmp_path: Path, found: Evaluation):
     overlap = [{"test": 30, "patient_in_train": 1.0}, {"test": 10, "patient_in_train": 0.6}]
     split = {"kind": "image", "leaks": True, "folds": 3, "seed": 0, "overlap": overlap}
@@ -124,6 +133,7 @@ def test_a_leaking_split_is_red(tmp_path: Path, found: Evaluation):
     assert "3 image-level folds" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_simulated_cohort_is_amber(tmp_path: Path, found: Evaluation):
     text = write_run_report(make_run(tmp_path, cohort={"simulated": True}), found).read_text(encoding="utf-8")
     assert 'class="banner amber"' in text
@@ -141,6 +151,7 @@ def test_predictions_of_another_tool(tmp_path: Path):
     assert "No validation rows" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_foreign_table_that_shows_its_leak_is_red(tmp_path: Path):
     table = study(validation=False)
     table["fold"] = np.arange(len(table)) % 2
@@ -148,6 +159,7 @@ def test_a_foreign_table_that_shows_its_leak_is_red(tmp_path: Path):
     assert 'class="banner red"' in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_empty_run_folder_is_tolerated_and_a_damaged_one_is_not(tmp_path: Path, found: Evaluation):
     assert write_run_report(tmp_path, found).is_file()
     (tmp_path / "run.json").write_text("{")

@@ -87,7 +87,8 @@ def _leak(evaluation: Evaluation, facts: RunFacts) -> Banner | None:
     if shared.several_test_folds or shared.test_and_validation:
         text = (
             f"{100 * shared.share_of_test_images:.0f} % of test images belong to patients that the table itself "
-            "shows on both sides of a split; these figures overestimate what the network does on patients it has never seen."
+            "shows on both sides of a split; these figures overestimate what the network does on patients it has never "
+            "seen."
         )
         return Banner("red", "Split not by patient", text)
     if split.get("leaks") is None:

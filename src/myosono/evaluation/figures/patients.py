@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -12,6 +13,7 @@ from myosono.evaluation.figures.style import INK, PAPER, QUIET, colours, drawing
 from myosono.evaluation.result import PatientResult
 
 _WIDTH = 9.6
+_SEPARATED = 120
 
 
 def draw_patients(patients: Sequence[PatientResult], classes: Sequence[str]) -> str:
@@ -28,11 +30,14 @@ def draw_patients(patients: Sequence[PatientResult], classes: Sequence[str]) -> 
         )[0]
         for axes, (target, group) in zip(panels, groups.items(), strict=True):
             order = [target, *[name for name in classes if name != target]]
-            bottom = [0.0] * len(group)
+            edges = np.arange(len(group) + 1) - 0.5
+            bottom = np.zeros(len(group))
             for name in order:
-                heights = [one.probabilities[name] for one in group]
-                axes.bar(range(len(group)), heights, bottom=bottom, width=1, color=colour[name], ec=PAPER, lw=0.6)
-                bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
+                top = bottom + [one.probabilities[name] for one in group]
+                axes.stairs(top, edges, baseline=bottom, fill=True, color=colour[name], lw=0)
+                bottom = top
+            if len(group) <= _SEPARATED:
+                axes.vlines(edges[1:-1], 0, 1.005, color=PAPER, lw=0.7)
             wrong = [place for place, one in enumerate(group) if one.label != one.target]
             axes.scatter(wrong, [1.06] * len(wrong), marker="v", s=22, color=INK, linewidths=0, clip_on=False)
             axes.set(xlim=(-0.5, max(len(group), 4) - 0.5), ylim=(0, 1.12), title=target)

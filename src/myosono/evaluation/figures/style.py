@@ -29,6 +29,7 @@ _RC: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called "$x$"
     "text.color": INK,
     "axes.edgecolor": LINE,
     "axes.labelcolor": QUIET,

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from myosono.evaluation import evaluate, figures
+
+LOG = pd.DataFrame({"epoch": [0, 1], "train_loss": [1.0, 0.5], "val_loss": [1.0, None], "val_note": ["a", "b"]})
+
+
+def check(svg: str | None) -> str:
+    assert svg is not None
+    root = ElementTree.fromstring(svg)
+    assert root.get("aria-label")
+    assert root.get("width") is None  # the page decides
+    assert "http" not in svg.replace("http://www.w3.org/", "")
+    for stand_in in ("#010203", "#040506", "#070809", "#0a0b0c", "DejaVu"):
+        assert stand_in not in svg
+    return svg
+
+
+@pytest.mark.parametrize("classes", [("No <b>", "$Yes$ & more"), ("A", "B", "C", "D", "E")])
+def test_every_figure_is_small_and_names_the_classes(make, classes: tuple[str, ...]):
+    found = evaluate(make(20, classes=classes), resamples=20)
+    patient = check(figures.draw_patients(found.patients, found.classes))
+    check(figures.draw_roc(found.levels["patient"], "Patients"))
+    check(figures.draw_reliability(found.calibration.image, "Images", after=True))
+    check(figures.draw_muscles(found.by_muscle, 0.5))
+    assert len(check(figures.draw_confusion(found.levels["image"], "Images"))) < 40_000
+    text = "".join(ElementTree.fromstring(patient).itertext())
+    assert all(name in text for name in classes)
+
+
+def test_figures_are_deterministic(study: pd.DataFrame):
+    level = evaluate(study, resamples=0).levels["patient"]
+    assert figures.draw_confusion(level, "Patients") == figures.draw_confusion(level, "Patients")
+
+
+def test_training_curves():
+    assert "2 epochs" in check(figures.draw_training({"0": LOG, "1": LOG.iloc[:1]}))
+    assert figures.draw_training({}) is None
+    assert figures.draw_training({"0": LOG.iloc[:0]}) is None
+    assert figures.draw_training({"0": pd.DataFrame({"step": [1]})}) is None
