@@ -42,7 +42,7 @@ def main() -> None:
         sys.exit(f"{data} is not there: set MYOSONO_SHARED to the folder that holds data/")
     marked = [measure_mark(data / "muscle_timtrack" / "images", row) for row in csv.DictReader(MARKS.open())]
     cropped = [measure_crop(data, file) for file in cropped_files(data)]
-    summary = summarise(marked, cropped) + [f"800 x 600 screen: median {time_screen(data):.1f} ms"]
+    summary = [*summarise(marked, cropped), f"800 x 600 screen: median {time_screen(data):.1f} ms"]
     write(arguments.out, summary, marked + cropped)
     print("\n".join(summary))
 

@@ -83,7 +83,8 @@ def _shares(mask: Mask, cell: int) -> NDArray[np.float32]:
         mask = np.pad(mask, ((0, rows * cell - height), (0, columns * cell - width)), mode="edge")
     # Over rows first, in bytes: the order that NumPy vectorises.
     sums = mask.view(np.uint8).reshape(rows, cell, columns * cell).sum(axis=1, dtype=np.uint16)
-    return sums.reshape(rows, columns, cell).sum(axis=2, dtype=np.uint32).astype(np.float32) / (cell * cell)
+    shares = sums.reshape(rows, columns, cell).sum(axis=2, dtype=np.uint32) / np.float32(cell * cell)
+    return np.asarray(shares, dtype=np.float32)
 
 
 def _block(solid: Mask) -> Mask:
@@ -94,14 +95,18 @@ def _block(solid: Mask) -> Mask:
         part = largest_component(rest)
         if part.sum() < _SMALLEST_PART * size:
             break
-        if any(_overlap(block.any(axis=axis), part.any(axis=axis)) >= _SAME_SPAN for axis in (0, 1)):
+        if any(_overlap(_span(block, axis), _span(part, axis)) >= _SAME_SPAN for axis in (0, 1)):
             block = block | part
         rest &= ~part
     return block
 
 
+def _span(block: Mask, axis: int) -> Mask:
+    return np.asarray(block.any(axis=axis))
+
+
 def _overlap(one: Mask, other: Mask) -> float:
-    return float((one & other).sum() / max(1, (one | other).sum()))
+    return float(np.logical_and(one, other).sum() / max(1, np.logical_or(one, other).sum()))
 
 
 def _bounds(block: Mask, cell: int, height: int, width: int) -> Area | None:

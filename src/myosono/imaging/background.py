@@ -14,7 +14,8 @@ _SHARE_OF_SIDE = 0.3
 # Compression smears a flat background over a few levels; only then is it dangerous to be exact.
 _SMEAR = 3
 _SHARE_IF_EXACT = 0.9
-_FLATNESS = 0.85
+# Mean difference of neighbours, in grey levels: below 0.5 for the backgrounds seen, above 1.3 for dark speckle.
+_FLATNESS = 1.0
 _LEVELS_PER_SIDE = 3
 
 
@@ -57,7 +58,7 @@ def _is_flat(side: GreyImage, low: int, high: int) -> bool:
     """Whether pixels of these levels differ little from their neighbour along the side; those of dark speckle do."""
     within = (side[:, 1:] >= low) & (side[:, 1:] <= high)
     steps = np.abs(np.diff(side.astype(np.int16), axis=1))[within]
-    return steps.size > 0 and float((steps <= 1).mean()) >= _FLATNESS
+    return steps.size > 0 and float(steps.mean()) <= _FLATNESS
 
 
 def foreground(pixels: GreyImage, levels: NDArray[np.bool_]) -> Mask:

@@ -16,8 +16,11 @@ from myosono.imaging.grey import luma
 from myosono.imaging.guard import decoding
 from myosono.imaging.limits import Limits
 
-# Containers overstate their length by a frame or two; a real truncation loses more.
-_TOLERATED_LOSS = 0.05
+# Containers overstate their length a little; a real truncation loses more.
+_TOLERATED_LOSS = 0.02
+
+# FFmpeg writes about damage to standard error by itself; 'quiet' is level -8. It looks when it is first used.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 def decode_cine(path: Path, limits: Limits) -> Decoded:
@@ -30,12 +33,15 @@ def decode_cine(path: Path, limits: Limits) -> Decoded:
     ImageError
         If it cannot be opened or exceeds a limit; later, from the iterator, if it ends too early.
     """
-    # FFmpeg writes to standard error by itself; 'quiet' is level -8.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2 = require("cv2", extra="cine", purpose="reading a cine video")
     with decoding(path, "open as video", also=(cv2.error,)):
         # FFmpeg alone: other back ends take names with digits for image sequences.
-        capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+        logging = cv2.utils.logging
+        log_level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+        try:
+            capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+        finally:
+            logging.setLogLevel(log_level)
         opened = capture.isOpened()
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if opened else 0
         height, width = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
@@ -59,7 +65,7 @@ def _pictures(cv2: Any, capture: Any, count: int, path: Path, limits: Limits) ->
             yield Picture(_grey(picture))
     finally:
         capture.release()
-    if index == 0 or index < count * (1 - _TOLERATED_LOSS) - 2:
+    if index == 0 or index + max(1, _TOLERATED_LOSS * count) < count:
         raise ImageError(
             f"ends after {index} of {count} frames", path=path, remedy="The video is truncated or damaged."
         )

@@ -10,9 +10,16 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+)
 
 from myosono.anatomy import SIDES
 from myosono.errors import ImageError
@@ -23,6 +30,9 @@ from myosono.imaging.guard import decoding
 from myosono.imaging.limits import Limits
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
+_PYDICOM_ERRORS = (InvalidDicomError, BytesLengthException)
+# For these Pillow suffices; trying GDCM after it on a damaged stream adds nothing but its noise on standard error.
+_BY_PILLOW = (JPEGBaseline8Bit, JPEG2000, JPEG2000Lossless)
 _META_LENGTH = slice(140, 144)
 _META_END = 144
 
@@ -46,7 +56,7 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
         the iterator, if a frame is damaged.
     """
     _check_inflated_size(data, path, limits)
-    with decoding(path, "read the DICOM header", also=(InvalidDicomError,)):
+    with decoding(path, "read the DICOM header", also=_PYDICOM_ERRORS):
         dataset = dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
         if "PixelData" not in dataset:
             raise ImageError(f"is a DICOM {_class_name(dataset)} without pixels", path=path)
@@ -54,7 +64,7 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
         count = int(dataset.get("NumberOfFrames") or 1)
     limits.check_size(height, width, path)
     limits.check_frames(count, path)
-    with decoding(path, "read the DICOM header", also=(InvalidDicomError,)):
+    with decoding(path, "read the DICOM header", also=_PYDICOM_ERRORS):
         geometry = read_geometry(dataset, height, width)
         return Decoded(
             count,
@@ -70,17 +80,18 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
 
 
 def _pictures(dataset: FileDataset, count: int, path: Path) -> Iterator[Picture]:
-    with decoding(path, "decode DICOM pixels", also=(InvalidDicomError,)):
+    with decoding(path, "decode DICOM pixels", also=_PYDICOM_ERRORS):
         # A bare data set does not say how it is encoded; the standard's default is implicit little endian.
         syntax = UID(dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
         convert = GreyConverter(dataset, big_endian=syntax == ExplicitVRBigEndian)
         decoder = get_decoder(syntax)
         if not decoder.is_available:
             raise ImageError(f"is compressed as {syntax.name}, which needs {decoder.missing_dependencies}", path=path)
-        frames = islice(decoder.iter_array(dataset, raw=True), count)
+        plugin = "pillow" if syntax in _BY_PILLOW else ""
+        frames = islice(decoder.iter_array(dataset, raw=True, decoding_plugin=plugin), count)
     for index in range(count):
         doing = f"decode DICOM frame {index + 1} of {count}"
-        with decoding(path, doing, also=(InvalidDicomError,)):
+        with decoding(path, doing, also=_PYDICOM_ERRORS):
             found = next(frames, None)
             if found is None:
                 raise ImageError(f"ends after {index} of {count} frames", path=path)

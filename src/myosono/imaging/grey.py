@@ -30,14 +30,13 @@ def luma(rgb: NDArray[Any], peak: int = 255) -> GreyImage:
     """
     if peak == 255 and rgb.dtype == np.uint8:
         red, green, blue = (rgb[..., channel].astype(np.uint32) for channel in range(3))
-        grey: GreyImage = ((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16).astype(np.uint8)
-        return grey
+        return np.asarray((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16, dtype=np.uint8)
     return rounded((rgb.astype(np.float32) @ _LUMA) * np.float32(255.0 / peak))
 
 
 def rounded(values: NDArray[Any]) -> GreyImage:
     """Nearest uint8, clipped to 0..255; not-a-number becomes 0."""
-    return np.rint(np.clip(np.nan_to_num(values, nan=0.0), 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(np.nan_to_num(values, nan=0.0), 0, 255)), dtype=np.uint8)
 
 
 def scaled(values: NDArray[Any], bits: int) -> GreyImage:
