@@ -92,16 +92,16 @@ def lesion_of(label: str, severity: float) -> Lesion:
     s = float(np.clip(severity, 0.0, 1.0))
     if label == "IBM":
         return Lesion(
-            echo_db=9.0 * s,
+            echo_db=12.0 * s,
             thickness=1 - 0.45 * s,
-            attenuation_db_mm=0.75 * s,
+            attenuation_db_mm=0.5 * s,
             septa_db=-5.0 * s,
             grain_db=1.5 * s,
             patch_db=2.0 * s,
         )
     if label == "PM":
         return Lesion(
-            echo_db=2.0 * s,
+            echo_db=2.5 * s,
             thickness=1 - 0.15 * s,
             attenuation_db_mm=0.15 * s,
             septa_db=-1.0 * s,

@@ -155,5 +155,6 @@ def shear(image: Array, rows_down: Array, *, wrap: bool = False) -> Array:
 
 
 def _gather(flat: Array, row: NDArray[np.int32], rows: int, columns: int, *, wrap: bool) -> Array:
-    inside = (np.mod(row, np.int32(rows)) if wrap else np.clip(row, 0, rows - 1)).astype(np.int32)
-    return np.asarray(np.take(flat, inside * np.int32(columns) + np.arange(columns, dtype=np.int32)), dtype=np.float32)
+    inside = np.mod(row, np.int32(rows)) if wrap else np.clip(row, 0, rows - 1)
+    position = np.asarray(inside * columns + np.arange(columns, dtype=np.int32), dtype=np.intp)
+    return np.asarray(np.take(flat, position), dtype=np.float32)

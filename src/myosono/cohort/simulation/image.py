@@ -123,7 +123,7 @@ def render(patient: Patient, side: str, muscle: str, shot: int, *, seed: int, sc
     wave_per_mm = 4 * np.pi * device.frequency_mhz / _SOUND_MM_US
     tissue = make_tissue(site, fields, wave_per_mm, patient.attenuation)
     # Examiners turn the gain down on bright muscle, though not by all of it.
-    habit = -0.45 * (site.muscle_db - 16.0)
+    habit = -0.35 * (site.muscle_db + site.lesion.echo_db - 16.0)
     setting = Setting(patient.gain_db + 1.0 * float(z[2]) + habit, 0.06 * float(z[3]), 8.0 + 3.0 * float(z[4]))
     return show(receive(tissue, device, grid, shot_rng), device, setting, fields)
 

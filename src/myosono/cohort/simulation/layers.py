@@ -14,7 +14,8 @@ from .site import Site
 class Layers:
     """Depths in mm, shape ``(columns,)``; masks 0 to 1, shape ``(rows, columns)``.
 
-    ``between`` is the fascia between a superficial muscle and the one examined; ``bone`` is ``None`` where no
+    ``in_muscle`` covers a superficial muscle too, ``in_target`` only the one examined (and what lies below);
+    ``between`` is the fascia between the two; ``bone`` is ``None`` where no
     bone lies in the field of view, ``bone_seen`` is 0 to 1 per column.
     """
 
@@ -25,8 +26,9 @@ class Layers:
     bone_seen: Array
     in_fat: Array
     in_muscle: Array
+    in_target: Array
     below: Array
-    below_fascia_mm: Array
+    target_depth_mm: Array
 
 
 def lay(site: Site, fields: Fields) -> Layers:
@@ -55,8 +57,9 @@ def lay(site: Site, fields: Fields) -> Layers:
         bone_seen=bone_seen,
         in_fat=ramp(z - skin, 0.25),
         in_muscle=ramp(z - fascia, 0.35),
+        in_target=ramp(z - top, 0.35),
         below=ramp(z - deep, 0.4),
-        below_fascia_mm=z - fascia,
+        target_depth_mm=z - top,
     )
 
 

@@ -35,7 +35,6 @@ class Site:
     fat_db: float
     septa_mm: float
     septa_db: float
-    sheets_db: float
     deep_db: float
     fascia_mm: float
     double_fascia: float
@@ -67,11 +66,10 @@ def draw_site(patient: Patient, side: str, muscle: str, rng: np.random.Generator
         pennation_deg=float((form.pennation_deg + 3.0 * z[7]) * (1 if side == "R" else -1)),
         bulge_mm=float(1.0 + 1.2 * abs(z[8])),
         tilt=float(0.05 * z[9]),
-        muscle_db=float(15.5 + form.echo_db + patient.echo_db + 1.2 * z[10] + lesion.echo_db),
+        muscle_db=float(15.5 + form.echo_db + patient.echo_db + 1.2 * z[10]),
         fat_db=float(13.5 + 1.8 * z[11] + 0.8 * patient.fat),
         septa_mm=float(0.85 * np.exp(0.22 * z[12])),
-        septa_db=float(10.5 + 1.5 * z[13] + lesion.septa_db),
-        sheets_db=float(9.0 + 0.6 * lesion.septa_db),
+        septa_db=float(10.5 + 1.5 * z[13]),
         deep_db=float(3.0 * z[16]),
         fascia_mm=float(0.42 * np.exp(0.25 * z[14]) * lesion.fascia),
         double_fascia=float(u[1]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .disease import Lesion
 from .grid import Array, Fields, Grid, ramp
 from .layers import Layers, lay
 from .septa import dashes, fascicles
@@ -67,7 +68,7 @@ def _blend(site: Site, fields: Fields, layers: Layers) -> Array:
     level += 2.0 * fields.plane(0.15, 2.0)
     level += layers.in_fat * (_fat(site, fields) - level)
     level += layers.in_muscle * (_muscle(site, fields, layers) - level)
-    below = site.muscle_db - site.lesion.echo_db + np.float32(1.0) + 2.4 * fields.plane(2.5, 6.0)
+    below = np.float32(site.muscle_db + 1.0) + 2.4 * fields.plane(2.5, 6.0)
     below += 9.0 * dashes(fields, 0.7, 3.0, 0.35)
     return np.asarray(level + layers.below * (below - level), dtype=np.float32)
 
@@ -82,25 +83,32 @@ def _fat(site: Site, fields: Fields) -> Array:
 
 
 def _muscle(site: Site, fields: Fields, layers: Layers) -> Array:
-    """Fibres, septa by view, and the lesion's own textures."""
-    lesion = site.lesion
+    """Fibres and septa by view; the lesion only in the muscle examined, not in one above it."""
     level = np.float32(site.muscle_db) + 1.8 * fields.plane(2.2, 4.5) + 1.6 * fields.plane(0.8, 1.8)
     pattern = fascicles(site, fields) if site.view else dashes(fields, 0.55 * site.septa_mm, 1.7 * site.septa_mm, 0.45)
     level += np.float32(site.septa_db) * pattern
-    level += np.float32(site.sheets_db) * dashes(fields, 1.1, 4.0, 0.16, share=0.3)
+    sheets = dashes(fields, 1.1, 4.0, 0.16, share=0.3)
+    level += np.float32(9.0) * sheets
+    change = _lesion(site.lesion, fields, layers.target_depth_mm)
+    change += np.float32(site.lesion.septa_db) * (pattern + np.float32(0.6) * sheets)
+    return np.asarray(level + layers.in_target * change, dtype=np.float32)
+
+
+def _lesion(lesion: Lesion, fields: Fields, depth_mm: Array) -> Array:
+    """Change of backscatter in dB by evenly raised echo, grain, patches, oedema and the rim below the fascia."""
+    change = np.full_like(depth_mm, lesion.echo_db)
     if lesion.grain_db > 0:
-        level += np.float32(lesion.grain_db) * fields.plane(0.35, 0.5)
+        change += np.float32(lesion.grain_db) * fields.plane(0.35, 0.5)
     if lesion.patch_db > 0:
         patches = ramp(fields.plane(0.5 * lesion.patch_mm, 0.7 * lesion.patch_mm) - np.float32(0.55), 0.9)
-        level += np.float32(lesion.patch_db) * patches
+        change += np.float32(lesion.patch_db) * patches
     if lesion.oedema_db > 0:
         lakes = ramp(fields.plane(1.6, 3.2) - np.float32(0.5), 0.8)
-        level -= np.float32(lesion.oedema_db) * lakes
+        change -= np.float32(lesion.oedema_db) * lakes
     if lesion.rim_db > 0:
-        depth = layers.below_fascia_mm
-        rim = np.exp(-np.maximum(depth, 0) / np.float32(2.2)) * (1 + 0.5 * fields.plane(1.0, 2.0))
-        level += np.float32(lesion.rim_db) * rim
-    return np.asarray(level, dtype=np.float32)
+        rim = np.exp(-np.maximum(depth_mm, 0) / np.float32(2.2)) * (1 + 0.5 * fields.plane(1.0, 2.0))
+        change += np.float32(lesion.rim_db) * rim
+    return change
 
 
 def _add_fasciae(tissue: Tissue, site: Site, fields: Fields, layers: Layers, wave_per_mm: float) -> None:
@@ -147,8 +155,8 @@ def _add_vessel(level: Array, site: Site, grid: Grid, layers: Layers) -> None:
 def _loss(site: Site, fields: Fields, layers: Layers) -> Array:
     """Two-way loss, summed along depth; refraction at folds of the fascia casts faint shadows."""
     per_mm = np.float32(_SKIN_LOSS) + layers.in_fat * np.float32(_FAT_LOSS - _SKIN_LOSS)
-    per_mm += layers.in_muscle * np.float32(_MUSCLE_LOSS + site.lesion.attenuation_db_mm - _FAT_LOSS)
-    per_mm -= layers.below * np.float32(site.lesion.attenuation_db_mm)
+    per_mm += layers.in_muscle * np.float32(_MUSCLE_LOSS - _FAT_LOSS)
+    per_mm += (layers.in_target - layers.below) * np.float32(site.lesion.attenuation_db_mm)
     loss = np.cumsum(per_mm, axis=0, dtype=np.float32) * np.float32(fields.grid.pixel_mm)
     slope = np.abs(np.gradient(layers.fascia)) / np.float32(fields.grid.pixel_mm)
     folds = 9.0 * np.minimum(np.maximum(slope - 0.12, 0), 0.4) + 2.5 * np.maximum(fields.curve(3.0) - 1.2, 0)
