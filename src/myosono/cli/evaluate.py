@@ -56,7 +56,7 @@ def evaluate_command(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:
-        _print_summary(found, report)
+        print_summary(found, report)
 
 
 def _run_facts(run: Path) -> dict[str, Any]:
@@ -87,7 +87,8 @@ def _write_metrics(folder: Path, found: Evaluation) -> None:
         raise MyosonoError(f"cannot be written ({error.strerror})", path=folder) from error
 
 
-def _print_summary(found: Evaluation, report: Path) -> None:
+def print_summary(found: Evaluation, report: Path) -> None:
+    """The figures of the three levels and what limits them, on the terminal."""
     from rich.console import Console
     from rich.table import Table
 
