@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from myosono.cli.output import console, print_json, written
 from myosono.errors import MyosonoError, RunError, UsageError
 from myosono.extras import require
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from myosono.evaluation import Estimate, Evaluation
 
 _LEVELS = {"image": "Images", "muscle": "Muscles", "patient": "Patients"}
@@ -54,9 +57,10 @@ def evaluate_command(
         _write_metrics(folder, found)
         report = write_evaluation_report(folder, found, source=source)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), allow_nan=False))
+        print_json(found.to_dict())
     else:
-        print_summary(found, report)
+        print_summary(found, console())
+        written(report, "report")
 
 
 def _run_facts(run: Path) -> dict[str, Any]:
@@ -87,12 +91,10 @@ def _write_metrics(folder: Path, found: Evaluation) -> None:
         raise MyosonoError(f"cannot be written ({error.strerror})", path=folder) from error
 
 
-def print_summary(found: Evaluation, report: Path) -> None:
+def print_summary(found: Evaluation, to: Console) -> None:
     """The figures of the three levels and what limits them, on the terminal."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
     table = Table(
         title=f"{found.counts.patients} test patients, {found.counts.folds} folds; 95 % intervals over patients"
     )
@@ -102,26 +104,23 @@ def print_summary(found: Evaluation, report: Path) -> None:
         table.add_column(title, justify="right")
     for name, level in found.levels.items():
         table.add_row(_LEVELS[name], str(level.units), *[_cell(getattr(level, metric)) for metric in _METRICS])
-    console.print(table)
+    to.print(table)
     calibration, conformal = found.calibration, found.conformal
     before, after = calibration.image.before.ece, calibration.image.after.ece
-    console.print(
+    to.print(
         f"Calibration error of images: {before:.3f} before, {after:.3f} after temperature scaling."
         if calibration.fitted
         else calibration.note
     )
     if conformal.fitted and conformal.coverage.value is not None and conformal.decided.value is not None:
-        console.print(
+        to.print(
             f"Prediction sets hold the truth for {conformal.coverage.value:.0%} of patients "
             f"(promised {1 - conformal.alpha:.0%}); {conformal.decided.value:.0%} get a single class."
         )
     if (found.split or {}).get("leaks") or found.shared.several_test_folds or found.shared.test_and_validation:
-        console.print(
-            "The split leaks: tested patients were also trained on. These figures overestimate.", style="bold red"
-        )
+        to.print("The split leaks: tested patients were also trained on. These figures overestimate.", style="bold red")
     for warning in found.warnings:
-        console.print(warning, style="yellow", markup=False)
-    console.print(f"Report: {report}", soft_wrap=True, markup=False)
+        to.print(warning, style="yellow", markup=False)
 
 
 def _cell(estimate: Estimate) -> str:
