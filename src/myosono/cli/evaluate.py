@@ -95,9 +95,8 @@ def print_summary(found: Evaluation, to: Console) -> None:
     """The figures of the three levels and what limits them, on the terminal."""
     from rich.table import Table
 
-    table = Table(
-        title=f"{found.counts.patients} test patients, {found.counts.folds} folds; 95 % intervals over patients"
-    )
+    folds = f"{found.counts.folds} fold{'s' if found.counts.folds != 1 else ''}"
+    table = Table(title=f"{found.counts.patients} test patients, {folds}; 95 % intervals over patients")
     table.add_column("Level")
     table.add_column("Count", justify="right")
     for title in _METRICS.values():
