@@ -163,8 +163,15 @@ def _refuse_conflicts(table: pd.DataFrame, allowed: set[str], path: str | Path |
     if not conflicts:
         return
     patient, labels = next(iter(conflicts.items()))
-    others = f" (and {len(conflicts) - 1} more patients)" if len(conflicts) > 1 else ""
-    raise CohortError(
+    raise label_conflict_error(patient, labels, more=len(conflicts) - 1, path=path)
+
+
+def label_conflict_error(
+    patient: str, labels: list[str], *, more: int = 0, path: str | Path | None = None
+) -> CohortError:
+    """The error that names a patient with two labels."""
+    others = f" (and {more} more patients)" if more else ""
+    return CohortError(
         f"patient {patient!r} has {len(labels)} labels: {', '.join(labels)}{others}",
         path=path,
         remedy="Correct the labels, or pass --allow-label-conflicts if the patient truly occurs in both classes",

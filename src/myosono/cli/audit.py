@@ -1,0 +1,149 @@
+"""`myosono audit`: what makes a score on this cohort better than life."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from myosono.cohort.audit import AuditResult
+
+_COLOURS = {"leak": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def audit_command(
+    cohort: Annotated[Path, typer.Argument(help="Cohort folder, or a source of metadata (as for import).")],
+    split: Annotated[
+        str, typer.Option(help="patient, image or published [default: patient, and published where there are folds].")
+    ] = "",
+    split_file: Annotated[
+        Optional[Path],  # noqa: UP045 - Typer reads the annotation at run time
+        typer.Option(help="CSV or Parquet with image_id, fold, role."),
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Folds of a patient or image split.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of a patient or image split.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything leaks.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")] = False,
+) -> None:
+    """Report patients, muscles and look-alikes shared between roles, shortcuts, label conflicts, unreadable files.
+
+    Works on metadata alone too: what needs pixels is then listed as skipped.
+    """
+    from myosono.cohort.audit import audit_cohort
+
+    result = audit_cohort(cohort, split=split or None, split_file=split_file, folds=folds, seed=seed)
+    if json_output:
+        typer.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(result)
+    if strict and result.leaks:
+        raise typer.Exit(1)
+
+
+def _show(result: AuditResult) -> None:
+    from rich.console import Console
+
+    console = Console()
+    _show_counts(console, result)
+    _show_splits(console, result)
+    _show_shortcuts(console, result)
+    for note in result.notes:
+        console.print(f"[dim]note[/dim] {note}", highlight=False)
+    for check, reason in result.skipped.items():
+        console.print(f"[dim]not checked[/dim] {check}: {reason}", highlight=False)
+    _show_findings(console, result)
+
+
+def _show_counts(console: Console, result: AuditResult) -> None:
+    from rich.table import Table
+
+    title = f"{result.name}: {result.images:,} images of {result.patients:,} patients"
+    table = Table("class", title=title, title_justify="left")
+    for heading in ("images", "patients"):
+        table.add_column(heading, justify="right")
+    for label, count in result.counts.items():
+        table.add_row(label, f"{count['images']:,}", f"{count['patients']:,}")
+    console.print(table)
+
+
+def _show_splits(console: Console, result: AuditResult) -> None:
+    from rich.table import Table
+
+    table = Table(
+        "split", title="Test images whose patient, and whose same muscle, was seen before", title_justify="left"
+    )
+    for heading in (
+        "fold",
+        "train",
+        "validation",
+        "test",
+        "patient seen",
+        "same muscle",
+        "in train alone",
+        "look-alikes",
+    ):
+        table.add_column(heading, justify="right")
+    for split in result.splits:
+        alike = "-" if split.near_duplicates is None else str(split.near_duplicates)
+        for fold in split.folds:
+            colour = "red" if fold.shared_patients else "green"
+            table.add_row(
+                split.name,
+                str(fold.fold + 1),
+                *(f"{count:,}" for count in (fold.train, fold.validation, fold.test)),
+                f"[{colour}]{fold.patient_seen:.1%}[/{colour}]",
+                _percent(fold.site_seen),
+                _percent(fold.site_in_train),
+                alike if fold is split.folds[0] else "",
+            )
+    if result.splits:
+        console.print(table)
+
+
+def _show_shortcuts(console: Console, result: AuditResult) -> None:
+    from rich.table import Table
+
+    if not result.shortcuts:
+        return
+    table = Table(
+        "class from", title="Classes without pixels (balanced accuracy on new patients)", title_justify="left"
+    )
+    for heading in ("reached", "chance", "shuffled, 95 %"):
+        table.add_column(heading, justify="right")
+    for item in result.shortcuts:
+        colour = "yellow" if item.suspicious else "green"
+        reached = f"[{colour}]{item.balanced_accuracy:.1%}[/{colour}]"
+        table.add_row(item.feature, reached, f"{item.chance:.1%}", f"{item.chance_95:.1%}")
+    console.print(table)
+
+
+def _show_findings(console: Console, result: AuditResult) -> None:
+    if not result.findings:
+        console.print("[green]Nothing found that would flatter a score.[/green]")
+    shown = _merge_published(result)
+    for severity, subject, message in shown:
+        console.print(f"[{_COLOURS[severity]}]{severity}[/{_COLOURS[severity]}] {subject}: {message}.", highlight=False)
+
+
+def _merge_published(result: AuditResult) -> list[tuple[str, str, str]]:
+    """One line for the twenty published folds; each stands in the table already."""
+    published = [split for split in result.splits if " fold " in split.name and split.leaks]
+    names = {f"split {split.name}" for split in published}
+    lines: list[tuple[str, str, str]] = []
+    if published:
+        folds = [split.folds[0] for split in published]
+        patients = sum(fold.patient_seen for fold in folds) / len(folds)
+        sites = [fold.site_seen for fold in folds if fold.site_seen is not None]
+        muscle = f", {sum(sites) / len(sites):.1%} of the same patient's same muscle" if sites else ""
+        message = f"on average {patients:.1%} of test images are of a patient seen before{muscle}"
+        lines.append(("leak", f"{len(folds)} published folds", message))
+    return lines + [(f.severity, f.subject, f.message) for f in result.findings if f.subject not in names]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
