@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+from myosono.cli import output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +39,7 @@ def audit_command(
 
     result = audit_cohort(cohort, split=split or None, split_file=split_file, folds=folds, seed=seed)
     if json_output:
-        typer.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+        output.print_json(result.to_dict())
     else:
         _show(result)
     if strict and result.leaks:
@@ -46,9 +47,7 @@ def audit_command(
 
 
 def _show(result: AuditResult) -> None:
-    from rich.console import Console
-
-    console = Console()
+    console = output.console()
     _show_counts(console, result)
     _show_splits(console, result)
     _show_shortcuts(console, result)
@@ -74,26 +73,16 @@ def _show_counts(console: Console, result: AuditResult) -> None:
 def _show_splits(console: Console, result: AuditResult) -> None:
     from rich.table import Table
 
-    table = Table(
-        "split", title="Test images whose patient, and whose same muscle, was seen before", title_justify="left"
-    )
-    for heading in (
-        "fold",
-        "train",
-        "validation",
-        "test",
-        "patient seen",
-        "same muscle",
-        "in train alone",
-        "look-alikes",
-    ):
+    title = "Test images whose patient, and whose same muscle, was seen in training or validation (in training alone)"
+    table = Table("split", title=title, title_justify="left")
+    for heading in ("fold", "train", "val.", "test", "patient", "muscle", "muscle, train", "look-alikes"):
         table.add_column(heading, justify="right")
     for split in result.splits:
         alike = "-" if split.near_duplicates is None else str(split.near_duplicates)
         for fold in split.folds:
             colour = "red" if fold.shared_patients else "green"
             table.add_row(
-                split.name,
+                split.name.partition(" fold ")[0],
                 str(fold.fold + 1),
                 *(f"{count:,}" for count in (fold.train, fold.validation, fold.test)),
                 f"[{colour}]{fold.patient_seen:.1%}[/{colour}]",

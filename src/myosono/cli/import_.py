@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from myosono.cli import output
 from myosono.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def import_command(
         allow_label_conflicts=allow_label_conflicts,
         overwrite=overwrite,
     )
-    typer.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False)) if json_output else _show(result)
+    output.print_json(result.to_dict()) if json_output else _show(result)
     if result.failures:
         raise typer.Exit(1)
 
@@ -104,12 +104,11 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
 
 
 def _show(result: ImportResult) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from myosono.cohort.importing import class_counts
 
-    console = Console()
+    console = output.console()
     info = result.cohort.info
     console.print(f"Read as [bold]{result.reader}[/bold]: {result.reason}.", highlight=False)
     table = Table(title=f"{info.name}: {info.images:,} images of {info.patients:,} patients", title_justify="left")
