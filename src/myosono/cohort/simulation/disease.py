@@ -7,7 +7,7 @@ Sources, for the pattern only (the numbers are ours, set for difficulty, not mea
   2018;36:996).
 - PM: moderate, patchy rise, proximal muscles worst, some atrophy (Reimers et al., J Neurol Sci 1993;116:82).
 - DM: little atrophy, thickened fascia and subcutis, "see-through" echogenicity that keeps the deep fascia visible,
-  oedema (Reimers 1993; Bhansing et al., Semin Arthritis Rheum 2015;45:39; Yoshida et al., Rheumatology 2016).
+  oedema (Reimers 1993; Bhansing et al., Muscle Nerve 2015;52:534; Yoshida et al., Arthritis Rheumatol 2016;68:3751).
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Lesion:
         Rise below the superficial fascia.
     oedema_db
         Depth of areas of lowered backscatter.
+    bone_db
+        Loss of the bone's edge, beyond what attenuation takes: the beam is scattered out of shape.
     fascia
         Factor on the fascia's thickness.
     fat
@@ -57,6 +59,7 @@ class Lesion:
     patch_mm: float = 5.0
     rim_db: float = 0.0
     oedema_db: float = 0.0
+    bone_db: float = 0.0
     fascia: float = 1.0
     fat: float = 1.0
     fat_streaks_db: float = 0.0
@@ -94,10 +97,12 @@ def lesion_of(label: str, severity: float) -> Lesion:
         return Lesion(
             echo_db=12.0 * s,
             thickness=1 - 0.45 * s,
-            attenuation_db_mm=0.5 * s,
+            attenuation_db_mm=0.6 * s,
             septa_db=-5.0 * s,
             grain_db=1.5 * s,
-            patch_db=2.0 * s,
+            patch_db=4.0 * s,
+            patch_mm=6.0,
+            bone_db=10.0 * s,
         )
     if label == "PM":
         return Lesion(

@@ -47,8 +47,8 @@ def fascicles(site: Site, fields: Fields) -> Array:
     x = fields.grid.x
     slope = np.tan(np.deg2rad(site.pennation_deg))
     bend = np.float32(0.004) * np.square(x) * np.sign(np.float32(slope))
-    streaks = fields.plane(0.42 * site.septa_mm, 7.0)
-    seen = fields.plane(1.2, 5.0)
-    level = ramp(streaks - np.float32(0.55), 1.0) * (np.float32(0.45) + np.float32(0.75) * ramp(seen, 1.6))
+    streaks = fields.plane(0.32 * site.septa_mm, 3.6)
+    seen = fields.plane(1.2, 4.0)
+    level = ramp(streaks - np.float32(0.75), 0.9) * (np.float32(0.45) + np.float32(0.75) * ramp(seen, 1.6))
     down = (np.float32(-slope) * x + bend) / np.float32(fields.grid.pixel_mm)
-    return shear(level * np.float32(1.25), down)
+    return shear(level * np.float32(1.4), down)

@@ -58,7 +58,7 @@ def make_tissue(site: Site, fields: Fields, wave_per_mm: float, attenuation: flo
     _add_fasciae(tissue, site, fields, layers, wave_per_mm)
     _add_vessel(level, site, grid, layers)
     if layers.bone is not None:
-        _add_bone(tissue, fields, layers.bone, layers.bone_seen, wave_per_mm)
+        _add_bone(tissue, fields, layers.bone, layers.bone_seen, wave_per_mm, site.lesion.bone_db)
     return tissue
 
 
@@ -114,7 +114,7 @@ def _lesion(lesion: Lesion, fields: Fields, depth_mm: Array) -> Array:
 def _add_fasciae(tissue: Tissue, site: Site, fields: Fields, layers: Layers, wave_per_mm: float) -> None:
     """Superficial fascia with its leaves, deep fascia, and the fascia between two flexors."""
     gap = np.float32(0.5 + 1.1 * site.double_fascia) + np.float32(0.4) * fields.curve(8.0)
-    lines = [(layers.fascia, site.fascia_mm, 33.0), (layers.deep, 0.55, 25.0 + site.deep_db)]
+    lines = [(layers.fascia, site.fascia_mm, 33.0), (layers.deep, 0.55, 25.0 + 4.0 * site.view + site.deep_db)]
     if site.double_fascia > 0.35:
         lines.append((layers.fascia + gap, 0.7 * site.fascia_mm, 30.0))
     if site.fascia_mm > 0.6:
@@ -163,11 +163,11 @@ def _loss(site: Site, fields: Fields, layers: Layers) -> Array:
     return np.asarray(loss + layers.in_muscle * folds.astype(np.float32), dtype=np.float32)
 
 
-def _add_bone(tissue: Tissue, fields: Fields, bone: Array, seen: Array, wave_per_mm: float) -> None:
+def _add_bone(tissue: Tissue, fields: Fields, bone: Array, seen: Array, wave_per_mm: float, lost_db: float) -> None:
     """A bright edge, brightest where it faces the probe, and a shadow behind it."""
     grid = fields.grid
     facing = np.clip(np.gradient(bone) / np.float32(grid.pixel_mm), -2, 2)
-    peaks = np.float32(36.0) - 14.0 * np.square(facing) + 3.0 * fields.curve(3.0) - 20.0 * (1 - seen)
+    peaks = np.float32(36.0 - lost_db) - 14.0 * np.square(facing) + 3.0 * fields.curve(3.0) - 20.0 * (1 - seen)
     _draw_line(tissue, grid, bone, np.full_like(bone, 0.8), peaks.astype(np.float32), wave_per_mm)
     shadow = seen * (np.float32(17.0) + np.float32(4.0) * fields.curve(4.0))
     tissue.loss_db += ramp(grid.z - bone - np.float32(0.8), 1.4) * shadow.astype(np.float32)
