@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -163,8 +164,9 @@ class Reader:
         table = np.array([list(image.probabilities.values()) for image in images])
         files, per_file = pool_probabilities(table, [(g, i.path) for g, i in zip(groups, images, strict=True)])
         keys, pooled = pool_probabilities(per_file, [group for group, _ in files])  # type: ignore[misc]
+        counts = Counter(groups)
         for key, row in zip(keys, pooled, strict=True):
-            yield key, self._named(row), sum(group == key for group in groups)
+            yield key, self._named(row), counts[key]
 
     def _prediction_set(self, probabilities: dict[str, float]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Diagnoses that cannot be excluded at the artefact's confidence (split conformal, LAC score)."""

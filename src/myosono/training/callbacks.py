@@ -29,8 +29,8 @@ class EpochLog(pl.Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
-        self._started = 0.0
-        self._images = 0
+        self._started, self._seconds = 0.0, 0.0
+        self._images, self._loss = 0, 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Rows so far."""
@@ -42,13 +42,14 @@ class EpochLog(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self._started, self._images = time.perf_counter(), 0
+        self._started, self._images, self._loss = time.perf_counter(), 0, 0.0
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count images."""
+        """Count images and sum their loss: Lightning's own mean comes only after validation."""
         self._images += len(batch[0])
+        self._loss += float(outputs["loss"]) * len(batch[0])
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock: validation is not training."""
@@ -57,8 +58,8 @@ class EpochLog(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Append the epoch; here, before the checkpoint callback writes its state."""
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row: dict[str, float] = {"epoch": trainer.current_epoch}
-        row |= {name: round(metrics[name], 6) for name in COLUMNS if name in metrics}
+        row: dict[str, float] = {"epoch": trainer.current_epoch, "train_loss": round(self._loss / self._images, 6)}
+        row |= {name: round(metrics[name], 6) for name in COLUMNS[2:] if name in metrics}
         row |= {"seconds": round(self._seconds, 2), "images_per_second": round(self._images / self._seconds, 1)}
         self.rows.append(row)
         pd.DataFrame(self.rows, columns=list(COLUMNS)).to_csv(self.path, index=False)

@@ -22,7 +22,7 @@ class ImageRows(Dataset[tuple[Tensor, int, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
         row = int(self.rows[index])
-        return torch.from_numpy(np.array(self.inputs[row])), int(self.targets[row]), row
+        return torch.from_numpy(np.array(self.inputs[row])), int(self.targets[index]), row
 
 
 class EpochOrder(Sampler[int]):

@@ -50,7 +50,7 @@ def prepare_inputs(
     store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
     with torch.no_grad():
         for row, image_id in enumerate(track(image_ids, "preprocessing images", disable=quiet)):
-            store[row] = preprocess(torch.from_numpy(np.ascontiguousarray(cohort.image(image_id))))[0].numpy()
+            store[row] = preprocess(torch.from_numpy(np.array(cohort.image(image_id))))[0].numpy()
     store.flush()
     del store
     os.replace(partial, path)

@@ -102,7 +102,6 @@ class Classifier(pl.LightningModule):
         loss = functional.cross_entropy(
             self(augmented), targets, weight=weights, label_smoothing=self.recipe.label_smoothing
         )
-        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=len(images))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> None:

@@ -45,7 +45,7 @@ class Recipe(_Strict):
     model_options: dict[str, Any] = Field(default_factory=dict)
     task: str = Field("auto", description="a task name; auto: four_class for myositis labels, else the cohort's own labels")
     split: Literal["patient", "published", "image"] = "patient"
-    fold_files: str | None = Field(None, description="published split: glob of one scenario's fold files")
+    fold_files: str | None = Field(None, description="published split: folder of the fold files; default: those imported with the cohort")
     folds: int = Field(5, ge=2, le=50)
     validation_fraction: float = Field(0.2, gt=0, lt=0.6)
     size: int = Field(224, ge=64, le=1024, description="side of the square network input, in pixels")

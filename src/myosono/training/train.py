@@ -96,6 +96,7 @@ def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str
 def make_recipe_split(cohort: Cohort, rows: pd.DataFrame, recipe: Recipe) -> Split:
     """The split that the recipe asks for."""
     table = cohort.table.set_index("image_id").loc[rows["image_id"]].reset_index()
+    fold_files = recipe.fold_files or cohort.folds_folder
     return make_split(
         table,
         recipe.split,
@@ -103,6 +104,7 @@ def make_recipe_split(cohort: Cohort, rows: pd.DataFrame, recipe: Recipe) -> Spl
         seed=recipe.seed,
         validation_fraction=recipe.validation_fraction,
         targets=rows["target"].set_axis(table.index),
+        fold_files=fold_files if recipe.split == "published" else None,
     )
 
 
@@ -140,7 +142,7 @@ def _facts(cohort: Cohort, recipe: Recipe, classes: tuple[str, ...], split: Spli
             "leaks": split.leaks,
             "folds": int(split.table["fold"].nunique()),
             "seed": recipe.seed,
-            "overlap": split.overlap,
+            "overlap": [fold.to_dict() for fold in split.overlap],
         },
         "model": {"name": recipe.model, "params": cost.params, "macs": cost.macs, "macs_input": list(cost.input_shape)},
     }

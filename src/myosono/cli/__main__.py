@@ -1,0 +1,5 @@
+"""`python -m myosono.cli`."""
+
+from myosono.cli.main import main
+
+main()

@@ -1,0 +1,78 @@
+"""`myosono`: the verbs. Each lives in a thin file of its own and imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import myosono
+from myosono.cli.audit import audit_command
+from myosono.cli.demo import demo_command
+from myosono.cli.evaluate import evaluate_command
+from myosono.cli.export import export_command
+from myosono.cli.import_ import import_command
+from myosono.cli.models import models_command
+from myosono.cli.profile import profile_command
+from myosono.cli.read import read_command
+from myosono.cli.simulate import simulate_command
+from myosono.cli.train import train_command
+from myosono.errors import MyosonoError, RecipeError, UsageError
+
+app = typer.Typer(
+    name="myosono",
+    help="Inflammatory myopathies from muscle ultrasound: read studies, or train, prove and export a network.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+app.command("demo")(demo_command)
+app.command("simulate")(simulate_command)
+app.command("import")(import_command)
+app.command("audit")(audit_command)
+app.command("train")(train_command)
+app.command("evaluate")(evaluate_command)
+app.command("profile")(profile_command)
+app.command("export")(export_command)
+app.command("read")(read_command)
+app.command("models")(models_command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"myosono {myosono.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line: one line on standard error for an error; 2 for usage, 1 for what could not be done."""
+    try:
+        app()
+    except MyosonoError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]myosono:[/] {_plain(str(error))}", highlight=False)
+        sys.exit(2 if isinstance(error, (UsageError, RecipeError)) else 1)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nmyosono: interrupted; the same command goes on from the last finished epoch\n")
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""`myosono read`: a study in, probabilities per image, muscle and patient out. Base install, no torch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from myosono.cli.output import console, print_json, written
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from myosono.reading import Reader, Reading
+
+
+def read_command(
+    paths: Annotated[list[str], typer.Argument(help="Images, DICOM, cine; folders; glob patterns.")],
+    model: Annotated[Path | None, typer.Option(help="Model file; default: the simulation-trained one inside.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for reading.json and heat-map overlays.")] = None,
+    patient: Annotated[str | None, typer.Option(help="Patient of all images, over what the files say.")] = None,
+    muscle: Annotated[str | None, typer.Option(help="Muscle code of all images: D B FCR FDP R T G.")] = None,
+    side: Annotated[str | None, typer.Option(help="L or R, for all images.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads of one inference; 0: all.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the reading as JSON.")] = False,
+) -> None:
+    """Read a muscle ultrasound study.
+
+    Exit code 1 if some of the files could not be read; the others are read and the failures are listed.
+    """
+    from myosono.reading import load
+
+    reader = load(model, threads=threads)
+    reading = _read(reader, paths, patient, muscle, side, quiet=json or not sys.stderr.isatty())
+    if out is not None:
+        write_reading(reader, reading, out)
+    if json:
+        print_json(reading.to_dict())
+    else:
+        show_reading(reading, console())
+        if out is not None:
+            written(out, "overlays and reading.json")
+    if reading.failed:
+        raise typer.Exit(1)
+
+
+def _read(
+    reader: Reader, paths: list[str], patient: str | None, muscle: str | None, side: str | None, *, quiet: bool
+) -> Reading:
+    if quiet:
+        return reader.read(paths, patient_id=patient, muscle=muscle, side=side)
+    from myosono.progress import progress_bar
+
+    with progress_bar() as bar:
+        task = bar.add_task("reading", total=None)
+        return reader.read(
+            paths, patient_id=patient, muscle=muscle, side=side, on_image=lambda name: bar.advance(task)
+        )
+
+
+def write_reading(reader: Reader, reading: Reading, out: Path) -> None:
+    """Write ``reading.json`` and one heat-map overlay an image."""
+    import json
+
+    from myosono.reading import draw_overlay, overlay_name
+
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "reading.json").write_text(
+        json.dumps(reading.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    for image in reading.images:
+        draw_overlay(image, reader.artefact.classes, reading.model).save(out / overlay_name(image))
+
+
+def show_reading(reading: Reading, to: Console) -> None:
+    """Print patients first, then muscles and images, then what could not be read."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    model = reading.model
+    to.print(f"[bold]{model.name}[/], trained on {escape(model.trained_on)}", soft_wrap=True)
+    for warning in model.warnings:
+        to.print(f"[bold red]{warning}[/]")
+    classes = list(reading.images[0].probabilities) if reading.images else []
+    table = Table(title="patients", title_justify="left")
+    for heading in ("patient", "result", *classes, "images"):
+        table.add_column(heading, justify="left" if heading in ("patient", "result") else "right")
+    for patient in reading.patients:
+        result = patient.label or "abstains: " + "; ".join(patient.reasons)
+        table.add_row(escape(patient.patient_id), escape(result), *_cells(patient.probabilities, classes), str(patient.images))
+    to.print(table)
+    table = Table(title="muscles", title_justify="left")
+    for heading in ("patient", "muscle", "side", "most probable", *classes, "images"):
+        table.add_column(heading, justify="right" if heading in classes or heading == "images" else "left")
+    for item in reading.muscles:
+        table.add_row(
+            escape(item.patient_id), item.muscle or "-", item.side or "-", item.label,
+            *_cells(item.probabilities, classes), str(item.images),
+        )  # fmt: skip
+    if reading.muscles:
+        to.print(table)
+    table = Table(title="images", title_justify="left")
+    for heading in ("image", "frame", "most probable", *classes, "notes"):
+        table.add_column(heading, justify="right" if heading in classes or heading == "frame" else "left", overflow="fold")
+    for image in reading.images:
+        table.add_row(
+            escape(Path(image.path).name), str(image.frame), image.label or "abstains",
+            *_cells(image.probabilities, classes), escape("; ".join(image.reasons)),
+        )  # fmt: skip
+    if reading.images:
+        to.print(table)
+    for failure in reading.failed:
+        to.print(f"[red]not read:[/] {escape(failure.error)}", soft_wrap=True)
+    for path, reason in reading.skipped:
+        to.print(f"[dim]left out: {escape(path)}: {escape(reason)}[/]", soft_wrap=True)
+
+
+def _cells(probabilities: dict[str, float], classes: list[str]) -> list[str]:
+    top = max(probabilities.values(), default=0.0)
+    cells = []
+    for name in classes:
+        p = probabilities.get(name)
+        text = "-" if p is None else f"{p:.0%}"
+        cells.append(f"[bold]{text}[/]" if p == top else text)
+    return cells
