@@ -74,11 +74,11 @@ def brightness(table: pd.DataFrame, grey: np.ndarray, seed: int) -> list[dict[st
     ):
         models = {
             "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced")),
-            "random forest": RandomForestClassifier(300, class_weight="balanced", min_samples_leaf=2, random_state=0),
+            "random forest": RandomForestClassifier(150, class_weight="balanced", min_samples_leaf=2, random_state=0),
         }
         for name, model in models.items():
             scores = []
-            for repeat in range(5):
+            for repeat in range(3):
                 folds = StratifiedKFold(5, shuffle=True, random_state=seed + repeat)
                 predicted = np.empty(len(values), dtype=object)
                 for train, test in folds.split(values, patients.label):
@@ -102,8 +102,8 @@ def texture(table: pd.DataFrame, values: np.ndarray, seed: int) -> list[dict[str
     ):
         classes = np.unique(labels)
         probabilities = np.zeros((len(labels), len(classes)))
-        for train, test in folds.split(values, labels, groups):
-            forest = ExtraTreesClassifier(400, class_weight="balanced", min_samples_leaf=1, random_state=0, n_jobs=2)
+        for train, test in folds.split(values, labels, groups if split == "patient" else None):
+            forest = ExtraTreesClassifier(300, class_weight="balanced", min_samples_leaf=1, random_state=0, n_jobs=2)
             probabilities[test] = forest.fit(values[train], labels[train]).predict_proba(values[test])
         name = "texture descriptors"
         rows.append(row(name, "extra trees", split, "image", *score(labels, classes[probabilities.argmax(1)])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,19 +143,23 @@ def shear(image: Array, rows_down: Array, *, wrap: bool = False) -> Array:
     wrap
         What leaves below enters above; otherwise the edge rows are repeated.
     """
-    rows, columns = image.shape
+    rows = image.shape[0]
     whole = np.floor(rows_down)
     part = (rows_down - whole).astype(np.float32)
-    start = np.arange(rows, dtype=np.int32)[:, None] - whole.astype(np.int32)[None, :]
     flat = np.ascontiguousarray(image).ravel()
-    upper, lower = (_gather(flat, start - back, rows, columns, wrap=wrap) for back in (0, 1))
+    key = whole.astype(np.int32).tobytes()
+    upper, lower = (np.take(flat, _sources(rows, key, back, wrap)) for back in (0, 1))
     lower -= upper
     lower *= part
     lower += upper
-    return lower
+    return np.asarray(lower, dtype=np.float32)
 
 
-def _gather(flat: Array, row: NDArray[np.int32], rows: int, columns: int, *, wrap: bool) -> Array:
+# The compounding shears every image of a device and a depth setting alike.
+@lru_cache(maxsize=16)
+def _sources(rows: int, rows_down: bytes, back: int, wrap: bool) -> NDArray[np.intp]:
+    """Flat index of the pixel that lands on each pixel."""
+    down = np.frombuffer(rows_down, dtype=np.int32)
+    row = np.arange(rows, dtype=np.int32)[:, None] - (down + np.int32(back))[None, :]
     inside = np.mod(row, np.int32(rows)) if wrap else np.clip(row, 0, rows - 1)
-    position = np.asarray(inside * columns + np.arange(columns, dtype=np.int32), dtype=np.intp)
-    return np.asarray(np.take(flat, position), dtype=np.float32)
+    return np.asarray(inside * len(down) + np.arange(len(down), dtype=np.int32), dtype=np.intp)
