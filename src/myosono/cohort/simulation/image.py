@@ -19,7 +19,7 @@ from .site import Site, draw_site
 from .tissue import make_tissue
 
 _SOUND_MM_US = 1.54
-_KEPT = 0.75  # share of texture variance that the shots of a site have in common
+_KEPT = 0.85  # share of texture variance that the shots of a site have in common
 
 
 def simulate_image(

@@ -38,6 +38,8 @@ class Patient:
         Factor on the loss in all tissues.
     depth_z
         Whether the examiner tends to deeper settings, standard normal.
+    septa, fat_echo
+        Coarseness of the septa and echo of the fat, standard normal.
     """
 
     number: int
@@ -55,6 +57,8 @@ class Patient:
     gain_db: float
     attenuation: float
     depth_z: float
+    septa: float
+    fat_echo: float
 
     @property
     def patient_id(self) -> str:
@@ -76,9 +80,9 @@ class _Demography:
 DEMOGRAPHY = MappingProxyType(
     {
         "Normal": _Demography((51, 15.5), 0.58),
-        "IBM": _Demography((64, 10.2), 0.47, (5.8, 1.07), (4.7, 0.68), (2.4, 1.5)),
-        "PM": _Demography((59, 14.5), 0.86, (6.4, 1.56), (3.6, 1.13), (2.2, 1.6)),
-        "DM": _Demography((53, 17.0), 0.64, (5.0, 0.95), (3.8, 0.81), (2.2, 1.6)),
+        "IBM": _Demography((64, 10.2), 0.47, (5.8, 1.07), (4.7, 0.68), (3.2, 1.4)),
+        "PM": _Demography((59, 14.5), 0.86, (6.4, 1.56), (3.6, 1.13), (3.0, 1.4)),
+        "DM": _Demography((53, 17.0), 0.64, (5.0, 0.95), (3.8, 0.81), (3.0, 1.4)),
     }
 )
 """Diagnosis -> demography; ``severity`` holds the two parameters of a beta distribution."""
@@ -107,7 +111,7 @@ def draw_patient(number: int, label: str, device: str, *, rng: np.random.Generat
     """Draw one patient with a given diagnosis and device."""
     demography = DEMOGRAPHY[label]
     ill = label != "Normal"
-    z = rng.standard_normal(10)
+    z = rng.standard_normal(12)
     age = int(np.clip(round(demography.age[0] + demography.age[1] * z[0]), 23, 84))
     severity = float(rng.beta(*demography.severity))
     women = rng.random() < demography.women
@@ -129,4 +133,6 @@ def draw_patient(number: int, label: str, device: str, *, rng: np.random.Generat
         gain_db=float(1.8 * z[7]),
         attenuation=float(np.exp(0.1 * z[8])),
         depth_z=float(z[9]),
+        septa=float(z[10]),
+        fat_echo=float(z[11]),
     )
