@@ -61,8 +61,8 @@ def _show(result: AuditResult) -> None:
 def _show_counts(console: Console, result: AuditResult) -> None:
     from rich.table import Table
 
-    title = f"{result.name}: {result.images:,} images of {result.patients:,} patients"
-    table = Table("class", title=title, title_justify="left")
+    console.print(f"[bold]{result.name}[/bold]: {result.images:,} images of {result.patients:,} patients")
+    table = Table("class")
     for heading in ("images", "patients"):
         table.add_column(heading, justify="right")
     for label, count in result.counts.items():
@@ -74,7 +74,7 @@ def _show_splits(console: Console, result: AuditResult) -> None:
     from rich.table import Table
 
     title = "Test images whose patient, and whose same muscle, was seen in training or validation (in training alone)"
-    table = Table("split", title=title, title_justify="left")
+    table = Table("split")
     for heading in ("fold", "train", "val.", "test", "patient", "muscle", "muscle, train", "look-alikes"):
         table.add_column(heading, justify="right")
     for split in result.splits:
@@ -91,6 +91,7 @@ def _show_splits(console: Console, result: AuditResult) -> None:
                 alike if fold is split.folds[0] else "",
             )
     if result.splits:
+        console.print(f"[bold]{title}[/bold]")
         console.print(table)
 
 
@@ -99,9 +100,8 @@ def _show_shortcuts(console: Console, result: AuditResult) -> None:
 
     if not result.shortcuts:
         return
-    table = Table(
-        "class from", title="Classes without pixels (balanced accuracy on new patients)", title_justify="left"
-    )
+    console.print("[bold]Classes without pixels (balanced accuracy on new patients)[/bold]")
+    table = Table("class from")
     for heading in ("reached", "chance", "shuffled, 95 %"):
         table.add_column(heading, justify="right")
     for item in result.shortcuts:

@@ -111,7 +111,8 @@ def _show(result: ImportResult) -> None:
     console = output.console()
     info = result.cohort.info
     console.print(f"Read as [bold]{result.reader}[/bold]: {result.reason}.", highlight=False)
-    table = Table(title=f"{info.name}: {info.images:,} images of {info.patients:,} patients", title_justify="left")
+    console.print(f"[bold]{info.name}[/bold]: {info.images:,} images of {info.patients:,} patients")
+    table = Table()
     for heading in ("class", "images", "patients"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for label, count in class_counts(result.cohort.table).items():

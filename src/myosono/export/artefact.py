@@ -77,9 +77,10 @@ def export_run(
     if cohort.info.content_hash != run.facts["cohort"]["content_hash"]:
         raise UsageError("the cohort is not the one that the run was trained on", path=cohort.folder)
     path = Path(out)
+    network = load_network(run, fold)
     table = run.predictions().query("fold == @fold")
     temperature, metadata = _metadata(run, table, fold, name)
-    graph = ReadingGraph(load_network(run, fold), size=run.recipe.size, temperature=temperature)
+    graph = ReadingGraph(network, size=run.recipe.size, temperature=temperature)
     model = to_onnx(graph)
     partial = path.with_name(path.name + ".partial")
     save(model, partial)

@@ -74,11 +74,11 @@ def to_onnx(graph: ReadingGraph) -> onnx.ModelProto:
         logging.getLogger("torch.onnx").setLevel(level)
     assert program is not None
     model: onnx.ModelProto = program.model_proto
-    _strip(model)
+    strip_traces(model)
     return model
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def strip_traces(model: onnx.ModelProto) -> None:
     """Drop the exporter's traces of the source tree: they hold this machine's paths and half the small file's bytes."""
     model.producer_name = "myosono"
     for node in model.graph.node:

@@ -16,6 +16,7 @@ import onnxruntime
 import torch
 from torch import nn
 
+from myosono.export.graph import save, strip_traces
 from myosono.networks import create_model, measure_cost
 from myosono.progress import track
 
@@ -94,7 +95,9 @@ def _save_plain(model: nn.Module, input_shape: tuple[int, int, int], path: Path)
             model.eval(), (torch.zeros(1, *input_shape),), dynamo=True, input_names=["input"], verbose=False
         )
     assert program is not None
-    program.save(str(path), external_data=False)
+    proto = program.model_proto
+    strip_traces(proto)
+    save(proto, path)
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

@@ -140,9 +140,9 @@ class Classifier(pl.LightningModule):
 def patient_scores(logits: Tensor, targets: Tensor, patients: np.ndarray[Any, Any]) -> dict[str, float]:
     """Class-balanced log loss and balanced accuracy of patients, from image logits ``(N, classes)``."""
     probabilities = torch.softmax(logits.double(), dim=1).numpy()
-    # A patient of two classes (a few public sets have them) counts once for each.
-    keys, pooled = pool_probabilities(probabilities, list(zip(patients, targets.tolist(), strict=True)))
-    truth = np.array([target for _, target in keys])  # type: ignore[misc]
+    keys, pooled = pool_probabilities(probabilities, patients.tolist())
+    target_of = dict(zip(patients.tolist(), targets.tolist(), strict=True))
+    truth = np.array([target_of[key] for key in keys])
     losses = -np.log(np.clip(pooled[np.arange(len(truth)), truth], 1e-12, None))
     balanced = float(np.mean([losses[truth == target].mean() for target in np.unique(truth)]))
     return {

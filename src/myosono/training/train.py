@@ -90,7 +90,13 @@ def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str
     missing = [label for label in task.classes if label not in present]
     if missing:
         raise CohortError(f"task {name} needs images of {', '.join(missing)}", path=cohort.folder)
-    return rows.reset_index(drop=True), tuple(task.classes)
+    return _one_target_each(rows.reset_index(drop=True), cohort.info.label_conflicts), tuple(task.classes)
+
+
+def _one_target_each(rows: pd.DataFrame, conflicts: Sequence[str]) -> pd.DataFrame:
+    """Count a patient who truly occurs in two classes once for each; splits still keep the person together."""
+    double = rows["patient_id"].isin(conflicts)
+    return rows.assign(patient_id=rows["patient_id"].mask(double, rows["patient_id"] + " (" + rows["target"] + ")"))
 
 
 def make_recipe_split(cohort: Cohort, rows: pd.DataFrame, recipe: Recipe) -> Split:
@@ -134,6 +140,7 @@ def _facts(cohort: Cohort, recipe: Recipe, classes: tuple[str, ...], split: Spli
             "simulated": info.simulated,
             "images": len(cohort.table),
             "patients": int(cohort.table["patient_id"].nunique()),
+            "label_conflicts": list(info.label_conflicts),
         },
         "task": recipe.task,
         "classes": list(classes),

@@ -1,0 +1,151 @@
+"""The cohort folder: what is refused, and that what is written comes back."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from myosono.cohort import Cohort, CohortInfo, prepare_folder, validate_table, write_cohort
+from myosono.errors import CohortError
+from myosono.hashing import sha256_file
+
+
+@pytest.fixture
+def cohort(tmp_path, make_table, make_speckle):
+    folder = prepare_folder(tmp_path / "cohort")
+    table = make_table(patients_per_class=1, images_per_patient=2)
+    for row in table.index:
+        file = f"images/{row}.png"
+        Image.fromarray(make_speckle(row)).save(folder / file)
+        table.loc[row, "file"] = file
+        table.loc[row, "sha256"] = sha256_file(folder / file)
+    table[["height", "width"]] = 80, 60
+    return write_cohort(folder, table, CohortInfo("test", notes=("a note",)))
+
+
+def test_round_trip(cohort, make_speckle):
+    again = Cohort.open(cohort.folder)
+    assert again.table.equals(cohort.table)
+    assert again.info == cohort.info
+    assert again.info.classes == ("Normal", "IBM", "PM", "DM")
+    assert (again.info.images, again.info.patients) == (8, 4)
+    np.testing.assert_array_equal(again.image("IBM0-1"), make_speckle(3))
+
+
+def test_content_hash_knows_labels_not_row_order(cohort, tmp_path, make_table):
+    table = make_table()
+    first = write_cohort(tmp_path / "a", table, CohortInfo("a")).info.content_hash
+    assert write_cohort(tmp_path / "b", table[::-1], CohortInfo("b")).info.content_hash == first
+    relabelled = table.assign(label=table["label"].replace("PM", "DM"))
+    assert write_cohort(tmp_path / "c", relabelled, CohortInfo("c")).info.content_hash != first
+
+
+def test_metadata_only_cohort_has_no_pixels(tmp_path, make_table):
+    cohort = write_cohort(tmp_path / "m", make_table(), CohortInfo("m"))
+    with pytest.raises(CohortError, match="metadata only"):
+        cohort.image("IBM0-0")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="label"), "lacks the column 'label'"),
+        (lambda t: t.assign(colour="red"), "unknown column 'colour'"),
+        (lambda t: t.assign(image_id="same"), "image_id 'same' occurs more than once"),
+        (lambda t: t.assign(side="X"), "column 'side' holds an impossible value: 'X'"),
+        (lambda t: t.assign(patient_id=""), "column 'patient_id'"),
+        (lambda t: t.assign(file="../../etc/passwd"), "column 'file'"),
+        (lambda t: t.assign(width="wide"), "'width' holds a value that is not a number"),
+        (lambda t: t.assign(age=-1), "column 'age'"),
+        (lambda t: t[:0], "no rows"),
+    ],
+)
+def test_tables_that_break_the_schema(make_table, change, message):
+    with pytest.raises(CohortError, match=message):
+        validate_table(change(make_table()))
+
+
+def test_two_labels_for_one_patient(make_table):
+    table = make_table()
+    table.loc[0, "label"] = "DM"
+    with pytest.raises(CohortError, match="patient 'Normal0' has 2 labels: DM, Normal"):
+        validate_table(table)
+    validate_table(table, allow_label_conflicts=True)
+    validate_table(table, allow_label_conflicts=["Normal0"])
+
+
+def test_accepted_conflicts_are_remembered(tmp_path, make_table):
+    table = make_table()
+    table.loc[0, "label"] = "DM"
+    write_cohort(tmp_path / "c", table, CohortInfo("c"), allow_label_conflicts=True)
+    assert Cohort.open(tmp_path / "c").info.label_conflicts == ("Normal0",)
+
+
+def test_missing_image_file_is_named(cohort, make_table):
+    cohort.path_of("PM0-0").unlink()
+    with pytest.raises(CohortError, match=r"images/4\.png: the image file is missing"):
+        Cohort.open(cohort.folder).image("PM0-0")
+    with pytest.raises(CohortError, match="the image file is missing"):
+        write_cohort(cohort.folder, cohort.table, cohort.info)
+
+
+def test_damaged_image_and_unknown_id(cohort):
+    path = cohort.path_of("PM0-0")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(CohortError, match="cannot be decoded"):
+        cohort.image("PM0-0")
+    with pytest.raises(CohortError, match="no image 'nobody'"):
+        cohort.image("nobody")
+
+
+def test_foreign_folders_are_left_alone(tmp_path, make_table, cohort):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "thesis.docx").write_text("mine")
+    with pytest.raises(CohortError, match=r"'thesis\.docx', which is not part of a cohort"):
+        prepare_folder(tmp_path / "letters", overwrite=True)
+    with pytest.raises(CohortError, match="not part of a cohort"):
+        write_cohort(tmp_path / "letters", make_table(), CohortInfo("x"))
+    with pytest.raises(CohortError, match="--overwrite"):
+        prepare_folder(cohort.folder)
+    assert not list((prepare_folder(cohort.folder, overwrite=True) / "images").iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CohortError, match="a file is in the way"):
+        prepare_folder(tmp_path / "file")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2, "name": "x"}', '{"format": 1}'])
+def test_damaged_cohort_json(cohort, content):
+    (cohort.folder / "cohort.json").write_text(content)
+    with pytest.raises(CohortError, match=r"cohort\.json"):
+        Cohort.open(cohort.folder)
+
+
+def test_damaged_or_edited_table(cohort, tmp_path):
+    table = cohort.table.assign(label="IBM")
+    table.to_parquet(cohort.folder / "cohort.parquet")
+    with pytest.raises(CohortError, match="content hash"):
+        Cohort.open(cohort.folder)
+    (cohort.folder / "cohort.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CohortError, match="cannot be read"):
+        Cohort.open(cohort.folder)
+    with pytest.raises(CohortError, match="not a cohort folder"):
+        Cohort.open(tmp_path)
+
+
+def test_info_is_plain_json(cohort):
+    data = json.loads((cohort.folder / "cohort.json").read_text())
+    assert list(data)[:1] == ["name"]
+    assert {
+        "format",
+        "source",
+        "licence",
+        "content_hash",
+        "simulated",
+        "classes",
+        "created",
+        "versions",
+        "notes",
+    } <= set(data)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from myosono.errors import ArtefactError, RunError, UsageError
+from myosono.export import OUTPUTS, export_run, profile_models
+from myosono.export import artefact as artefact_module
+
+
+def test_parity_holds_on_images_of_their_own_sizes(tiny_model, tiny_cohort):
+    assert tiny_model.parity.images == len(tiny_cohort)
+    assert tiny_model.parity.max_logit_difference <= 1e-4
+    assert tiny_model.parity.argmax_agreement == 1.0
+
+
+def test_a_stranger_needs_only_onnxruntime(tiny_model):
+    session = onnxruntime.InferenceSession(str(tiny_model.path))
+    assert [i.name for i in session.get_inputs()] == ["image"]
+    for shape in [(498, 447), (64, 900), (20, 20)]:
+        image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        outputs = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"image": image}), strict=True))
+        assert outputs["probabilities"].shape == (4,)
+        assert outputs["probabilities"].sum() == pytest.approx(1, abs=1e-5)
+        assert outputs["class_maps"].shape[0] == 4
+        assert outputs["class_maps"].shape[1:] == outputs["shrinkage"].shape
+        assert 0 <= outputs["shrinkage_fraction"] <= 1
+
+
+def test_probabilities_are_the_tempered_softmax_of_logits(tiny_model):
+    session = onnxruntime.InferenceSession(str(tiny_model.path))
+    image = np.random.default_rng(1).integers(0, 256, (100, 100), dtype=np.uint8)
+    probabilities, logits = session.run(["probabilities", "logits"], {"image": image})
+    scaled = np.exp(logits / tiny_model.metadata["temperature"])
+    np.testing.assert_allclose(probabilities, scaled / scaled.sum(), rtol=1e-4)
+
+
+def test_the_metadata_travels_in_the_file_without_traces_of_this_machine(tiny_model):
+    session = onnxruntime.InferenceSession(str(tiny_model.path))
+    metadata = json.loads(session.get_modelmeta().custom_metadata_map["myosono"])
+    assert metadata == json.loads(json.dumps(tiny_model.metadata))
+    assert metadata["simulated"] is True
+    assert metadata["classes"] == ["Normal", "IBM", "PM", "DM"]
+    assert {"temperature", "conformal", "cohort", "split", "evidence", "versions", "parity"} <= set(metadata)
+    assert b"site-packages" not in tiny_model.path.read_bytes()
+
+
+def test_temperature_comes_from_validation_patients_alone(tiny_run, tiny_model):
+    from myosono.evaluation import fit_temperature
+
+    run, _ = tiny_run
+    rows = run.predictions().query("fold == 0 and role == 'validation'")
+    p = rows[[f"p_{name}" for name in run.classes]].to_numpy()
+    targets = rows["target"].map(run.classes.index).to_numpy()
+    assert tiny_model.metadata["temperature"] == fit_temperature(p, targets, rows["patient_id"].tolist())
+
+
+def test_a_failed_parity_leaves_no_file(tiny_run, tiny_cohort, tmp_path, monkeypatch):
+    export = artefact_module.to_onnx
+
+    def broken(graph):
+        model = export(graph)
+        for tensor in model.graph.initializer:
+            if tensor.name.endswith("classifier.bias"):
+                values = onnx.numpy_helper.to_array(tensor) + np.float32([0.5, 0, 0, 0])
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        return model
+
+    monkeypatch.setattr(artefact_module, "to_onnx", broken)
+    with pytest.raises(ArtefactError, match="parity failed"):
+        export_run(tiny_run[0], tiny_cohort, tmp_path / "model.onnx", quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unfinished_fold_and_another_cohort_are_refused(tiny_run, tiny_cohort, tmp_path):
+    from myosono.cohort.simulation import SimulationConfig, simulate_cohort
+
+    with pytest.raises(RunError, match="fold 9 is not finished"):
+        export_run(tiny_run[0], tiny_cohort, tmp_path / "model.onnx", fold=9, quiet=True)
+    other = simulate_cohort(
+        SimulationConfig.small(4, images_per_patient=1, scale=0.2, seed=5, workers=1), tmp_path / "c", progress=False
+    )
+    with pytest.raises(UsageError, match="not the one"):
+        export_run(tiny_run[0], other, tmp_path / "model.onnx", quiet=True)
+
+
+def test_profile_counts_and_times(tmp_path):
+    small, large = profile_models(["stanet_xs", "stanet_s"], input_shape=(1, 96, 96), repeats=5, quiet=True)
+    assert small.macs < large.macs
+    assert small.file_bytes < large.file_bytes < 1.5e6
+    assert small.latency_ms > 0
+    assert large.macs_ratio_to_dual_branch < 0.0025
+    assert set(small.to_dict()) == {
+        "name", "params", "macs", "input", "file_bytes", "latency_ms", "macs_ratio_to_dual_branch",
+    }  # fmt: skip

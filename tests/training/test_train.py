@@ -1,0 +1,180 @@
+"""Runs: determinism, resuming after a kill, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import pandas as pd
+import pytest
+
+from myosono.errors import CohortError, RunError, SplitError, UsageError
+from myosono.training import Run, train
+from myosono.training.run import RUN_FORMAT
+
+KEPT = ["image_id", "fold", "role", "target"]
+
+
+def probabilities(run: Run) -> pd.DataFrame:
+    table = run.predictions()
+    return table[[*KEPT, *(f"p_{name}" for name in run.classes)]]
+
+
+def test_every_image_is_tested_once_and_no_patient_is_on_both_sides(tiny_run, tiny_cohort):
+    run, evaluation = tiny_run
+    table = run.predictions()
+    tested = table[table["role"] == "test"]
+    assert sorted(tested["image_id"]) == sorted(tiny_cohort.table["image_id"])
+    splits = pd.read_parquet(run.path / "splits.parquet").merge(tiny_cohort.table[["image_id", "patient_id"]])
+    assert splits.groupby(["fold", "patient_id"])["role"].nunique().max() == 1
+    assert evaluation.counts.patients == 16
+    assert run.facts["status"] == "finished"
+    assert run.facts["split"]["leaks"] is False
+    assert not (run.path / "inputs.npy").exists()
+
+
+def test_the_run_folder_tells_everything(tiny_run):
+    run, evaluation = tiny_run
+    assert run.recipe.to_yaml() == (run.path / "recipe.yaml").read_text()
+    assert {"command", "created", "versions", "machine", "cohort", "task", "classes", "model"} <= set(run.facts)
+    assert run.facts["model"]["macs"] > 0
+    assert json.loads((run.path / "metrics.json").read_text()) == evaluation.to_dict()
+    for fold in run.folds:
+        log = pd.read_csv(run.fold_folder(fold) / "log.csv")
+        assert log["epoch"].tolist() == [0, 1]
+        assert log.notna().all().all()
+
+
+def test_same_seed_same_predictions(tiny_run, tiny_cohort, tiny_recipe, tmp_path):
+    run, _ = tiny_run
+    again, _ = train(tiny_cohort, tiny_recipe, tmp_path / "run", only_folds=[0], quiet=True)
+    expected = probabilities(run).query("fold == 0").reset_index(drop=True)
+    pd.testing.assert_frame_equal(probabilities(again), expected, check_exact=True)
+
+
+def test_the_averaged_network_is_what_is_exported(tiny_cohort, tiny_recipe, tmp_path):
+    from myosono.export import export_run
+
+    recipe = tiny_recipe.model_copy(update={"average_decay": 0.9})
+    run, _ = train(tiny_cohort, recipe, tmp_path / "run", only_folds=[0], quiet=True)
+    exported = export_run(run, tiny_cohort, tmp_path / "model.onnx", quiet=True)
+    assert exported.parity.holds
+    first = run.predictions().iloc[0]
+    from myosono.reading import load
+
+    reading = load(exported.path).read(tiny_cohort.image(first["image_id"]))
+    told = reading.images[0].probabilities
+    ours = {name: first[f"p_{name}"] for name in run.classes}
+    assert max(told, key=told.__getitem__) == max(ours, key=ours.__getitem__)
+
+
+def _train_until_killed(cohort_folder, recipe, out):
+    from myosono.cohort import Cohort
+
+    train(Cohort.open(cohort_folder), recipe, out, only_folds=[0], quiet=True)
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_and_ends_as_if_nothing_had_happened(tiny_cohort, tiny_recipe, tmp_path):
+    recipe = tiny_recipe.model_copy(update={"epochs": 5})
+    whole, _ = train(tiny_cohort, recipe, tmp_path / "whole", only_folds=[0], quiet=True)
+    out = tmp_path / "killed"
+    process = multiprocessing.get_context("spawn").Process(
+        target=_train_until_killed, args=(tiny_cohort.folder, recipe, out)
+    )
+    process.start()
+    log = out / "fold_0" / "log.csv"
+    deadline = time.monotonic() + 300
+    while not (log.exists() and len(log.read_text().splitlines()) >= 3):
+        assert process.is_alive(), "finished before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not (out / "fold_0" / "fold.json").exists(), "killed too late to prove anything"
+    resumed, _ = train(tiny_cohort, recipe, out, only_folds=[0], quiet=True)
+    pd.testing.assert_frame_equal(probabilities(resumed), probabilities(whole), check_exact=True)
+    logs = [pd.read_csv(run.fold_folder(0) / "log.csv").drop(columns=["seconds", "images_per_second"]) for run in (whole, resumed)]
+    pd.testing.assert_frame_equal(*logs)
+
+
+def test_a_finished_fold_is_not_fitted_again(tiny_run, tiny_cohort, tiny_recipe):
+    run, evaluation = tiny_run
+    before = run.checkpoint(0).stat().st_mtime_ns
+    again, same = train(tiny_cohort, tiny_recipe, run.path, quiet=True)
+    assert again.checkpoint(0).stat().st_mtime_ns == before
+    assert same.to_dict() == evaluation.to_dict()
+
+
+def test_another_recipe_in_the_same_folder_is_refused(tiny_run, tiny_cohort, tiny_recipe):
+    run, _ = tiny_run
+    with pytest.raises(RunError, match="another recipe or cohort"):
+        train(tiny_cohort, tiny_recipe.model_copy(update={"epochs": 3}), run.path, quiet=True)
+
+
+def test_a_folder_of_something_else_is_refused(tiny_cohort, tiny_recipe, tmp_path):
+    (tmp_path / "thesis.doc").write_text("years of work")
+    with pytest.raises(RunError, match="neither empty nor a run folder"):
+        train(tiny_cohort, tiny_recipe, tmp_path, quiet=True)
+
+
+def test_too_few_patients_of_a_class_names_class_and_count(tiny_cohort, tiny_recipe, tmp_path):
+    with pytest.raises(SplitError, match=r"Normal|IBM|PM|DM"):
+        train(tiny_cohort, tiny_recipe.model_copy(update={"folds": 5}), tmp_path / "run", quiet=True)
+
+
+def test_an_unknown_fold_is_refused(tiny_cohort, tiny_recipe, tmp_path):
+    with pytest.raises(UsageError, match=r"folds \[0, 1\], not \[7\]"):
+        train(tiny_cohort, tiny_recipe, tmp_path / "run", only_folds=[7], quiet=True)
+
+
+def test_a_missing_image_is_named(tiny_recipe, tmp_path):
+    from myosono.cohort.simulation import SimulationConfig, simulate_cohort
+
+    config = SimulationConfig.small(16, images_per_patient=1, scale=0.2, workers=1)
+    cohort = simulate_cohort(config, tmp_path / "cohort", progress=False)
+    cohort.path_of(cohort.table["image_id"].iloc[3]).unlink()
+    with pytest.raises(CohortError, match="missing"):
+        train(cohort, tiny_recipe, tmp_path / "run", quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "not a run folder"), ("{", "damaged"), ('{"format": 99}', "format 99"), ("[]", "format None")],
+)
+def test_a_run_of_another_version_or_damaged_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=message):
+        Run.open(tmp_path)
+    assert RUN_FORMAT == 1
+
+
+def test_image_split_says_that_it_leaks(tiny_cohort, tiny_recipe, tmp_path):
+    run, _ = train(
+        tiny_cohort, tiny_recipe.model_copy(update={"split": "image"}), tmp_path / "run", only_folds=[0], quiet=True
+    )
+    assert run.facts["split"]["leaks"] is True
+
+
+def test_a_person_in_two_classes_counts_once_for_each_and_stays_on_one_side(tiny_recipe, tmp_path):
+    import dataclasses
+
+    from myosono.cohort import write_cohort
+    from myosono.cohort.simulation import SimulationConfig, simulate_cohort
+
+    config = SimulationConfig.small(16, images_per_patient=2, scale=0.2, workers=1)
+    made = simulate_cohort(config, tmp_path / "cohort", progress=False)
+    table = made.table.copy()
+    first, second = (table.loc[table["label"] == label, "patient_id"].iloc[0] for label in ("IBM", "PM"))
+    table.loc[table["patient_id"] == second, "patient_id"] = first
+    info = dataclasses.replace(made.info, name="conflict")
+    cohort = write_cohort(made.folder, table, info, allow_label_conflicts=True)
+    run, evaluation = train(cohort, tiny_recipe.model_copy(update={"epochs": 1}), tmp_path / "run", quiet=True)
+    assert evaluation.counts.patients == 16
+    assert run.facts["split"]["leaks"] is False
+    assert run.facts["cohort"]["label_conflicts"] == [first]
+    assert {f"{first} (IBM)", f"{first} (PM)"} <= set(run.predictions()["patient_id"])
