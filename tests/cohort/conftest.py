@@ -29,6 +29,14 @@ def meta(shared: Path) -> Path:
     return shared / "myositis_meta"
 
 
+@pytest.fixture(scope="session")
+def real_metadata(meta: Path):  # type: ignore[no-untyped-def]
+    """Table, source and reader of the real metadata; MATLAB tables take seconds to open, so once a session."""
+    from myosono.cohort.importing import read_metadata
+
+    return read_metadata(meta)
+
+
 def build_table(
     patients_per_class: int = 6, images_per_patient: int = 4, labels: Sequence[str] = LABELS
 ) -> pd.DataFrame:

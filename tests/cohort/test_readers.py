@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from myosono.cohort import get_task, make_split
-from myosono.cohort.importing import import_cohort, read_metadata
+from myosono.cohort.importing import import_cohort
 from myosono.cohort.published import SCENARIOS, find_fold_files
 from myosono.cohort.readers import ReadOptions, choose_reader
 from myosono.cohort.readers.ucar import WORKBOOK
@@ -104,8 +104,8 @@ def test_wrong_workbooks(crops, tmp_path):
         import_cohort(crops, tmp_path / "out", quiet=True)
 
 
-def test_real_workbook_and_folds_give_the_published_counts(meta):
-    table, source, reader = read_metadata(meta)
+def test_real_workbook_and_folds_give_the_published_counts(real_metadata):
+    table, source, reader = real_metadata
     assert reader == "ucar"
     assert len(table) == 3214
     assert table.groupby("label")["patient_id"].nunique().to_dict() == {"Normal": 33, "IBM": 19, "PM": 14, "DM": 14}
@@ -116,8 +116,8 @@ def test_real_workbook_and_folds_give_the_published_counts(meta):
 
 
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
-def test_real_folds_serve_the_four_tasks(meta, scenario):
-    table, _, _ = read_metadata(meta)
+def test_real_folds_serve_the_four_tasks(meta, real_metadata, scenario):
+    table, _, _ = real_metadata
     task = get_task(SCENARIOS[scenario], ["Normal", "IBM", "PM", "DM"])
     split = make_split(table, "published", targets=task.targets(table["label"]), fold_files=meta / "FileList")
     assert split.leaks

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from myosono.cli import output
+from myosono.extras import require_train
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +36,7 @@ def audit_command(
 
     Works on metadata alone too: what needs pixels is then listed as skipped.
     """
+    require_train("myosono audit")
     from myosono.cohort.audit import audit_cohort
 
     result = audit_cohort(cohort, split=split or None, split_file=split_file, folds=folds, seed=seed)

@@ -9,6 +9,7 @@ import typer
 
 from myosono.cli import output
 from myosono.errors import UsageError
+from myosono.extras import require_train
 
 if TYPE_CHECKING:
     from myosono.cohort.importing import ImportResult
@@ -57,6 +58,7 @@ def import_command(
     The reader is found by looking at the source. Exit code 1 if some images could not be read: the others are
     imported, and the failures are listed in failures.csv.
     """
+    require_train("myosono import")
     from myosono.cohort.importing import import_cohort
     from myosono.cohort.readers import ReadOptions
 

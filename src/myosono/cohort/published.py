@@ -84,13 +84,17 @@ def published_table(folder: Path, rows: pd.DataFrame, targets: pd.Series[Any]) -
     if not files:
         raise SplitError("no published fold files (S1_FileList_Fold_1.csv ...) here", path=folder)
     goals = pd.Series(targets.to_numpy(), index=rows["image_id"].to_numpy())
-    reasons = []
+    reasons: list[str] = []
+    # Normal against IBM can be cut out of the folds of Normal against all: the file without strangers is meant.
+    fitting: list[tuple[int, int, pd.DataFrame]] = []
     for scenario in sorted({item.scenario for item in files}):
         members = [item for item in files if item.scenario == scenario]
-        table, reason = _scenario_table(members, rows, goals)
+        table, strangers, reason = _scenario_table(members, rows, goals)
         if table is not None:
-            return table
+            fitting.append((strangers, scenario, table))
         reasons.append(f"S{scenario}: {reason}")
+    if fitting:
+        return min(fitting, key=lambda item: item[:2])[2]
     raise SplitError(f"the published folds do not fit this cohort and task ({'; '.join(reasons)})", path=folder)
 
 
@@ -109,19 +113,23 @@ def match_images(fold: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[Any]:
 
 def _scenario_table(
     files: list[FoldFile], rows: pd.DataFrame, goals: pd.Series[Any]
-) -> tuple[pd.DataFrame | None, str]:
-    pieces = []
+) -> tuple[pd.DataFrame | None, int, str]:
+    """Split table or None, how many images the files hold beyond the task's, and why there is no table."""
+    pieces: list[pd.DataFrame] = []
+    strangers = 0
     for item in files:
         fold = item.read()
+        listed = len(fold)
         fold = fold.assign(image_id=match_images(fold, rows)).dropna(subset=["image_id"])
+        strangers += listed - len(fold)
         absent = len(goals) - fold["image_id"].nunique()
         if absent:
-            return None, f"{absent} of {len(goals)} images are not in fold {item.fold + 1}"
+            return None, 0, f"{absent} of {len(goals)} images are not in fold {item.fold + 1}"
         classes = fold["target"].groupby(fold["image_id"].map(goals)).nunique()
         if (classes > 1).any() or fold["target"].nunique() != len(classes):
-            return None, "its classes are other than the task's"
+            return None, 0, "its classes are other than the task's"
         pieces.append(fold[["image_id", "role"]].assign(fold=item.fold))
     table = pd.concat(pieces, ignore_index=True)
     if "validation" not in set(table["role"]):
-        return None, "it has no validation images"
-    return table[["image_id", "fold", "role"]], ""
+        return None, 0, "it has no validation images"
+    return table[["image_id", "fold", "role"]], strangers, ""

@@ -84,7 +84,7 @@ def read_image_chart(path: Path) -> pd.DataFrame:
 
 def _as_table(loaded: Any, variable: str, path: Path) -> pd.DataFrame:
     if isinstance(loaded, pd.DataFrame):
-        return loaded.map(_text).reset_index(drop=True)
+        return loaded.astype(object).map(_text).reset_index(drop=True)
     properties = getattr(loaded, "properties", None)
     if not isinstance(properties, dict) or not {"varnames", "data"} <= set(properties):
         raise CohortError(f"{variable!r} is not a MATLAB table", path=path)
