@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 from myosono.errors import MissingExtraError
@@ -34,3 +35,33 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
             f"{purpose} needs the package {module!r}, which is not installed",
             remedy=f"Install it with: pip install 'myosono[{extra}]'",
         ) from error
+
+
+_TRAIN = (
+    "torch",
+    "timm",
+    "pytorch_lightning",
+    "pandas",
+    "pyarrow",
+    "pandera",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "pydantic",
+)
+
+
+def require_train(purpose: str) -> None:
+    """Check that the packages of the ``train`` extra are installed, without importing them.
+
+    Raises
+    ------
+    MissingExtraError
+        If one is not.
+    """
+    for package in _TRAIN:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(
+                f"{purpose} needs the package {package!r}, which is not installed",
+                remedy="Install it with: pip install 'myosono[train]'",
+            )

@@ -7,14 +7,17 @@ rule that needs no fitting, and it lives here, below the rooms, so that what is 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Group = TypeVar("Group", bound=Hashable)
+
 
 def pool_probabilities(
-    probabilities: NDArray[np.floating], groups: Sequence[Hashable]
-) -> tuple[list[Hashable], NDArray[np.float64]]:
+    probabilities: NDArray[np.floating], groups: Sequence[Group]
+) -> tuple[list[Group], NDArray[np.float64]]:
     """Mean probability per group.
 
     Parameters
@@ -44,7 +47,7 @@ def pool_probabilities(
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if len(probabilities) != len(groups):
         raise ValueError(f"{len(probabilities)} rows of probabilities for {len(groups)} groups")
-    index: dict[Hashable, int] = {}
+    index: dict[Group, int] = {}
     codes = np.array([index.setdefault(group, len(index)) for group in groups], dtype=np.intp)
     sums = np.zeros((len(index), probabilities.shape[1]))
     np.add.at(sums, codes, probabilities)

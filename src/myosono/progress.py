@@ -25,7 +25,9 @@ def progress_bar(*, disable: bool = False) -> Progress:
     )
 
 
-def track(items: Iterable[Item], description: str, *, total: int | None = None, disable: bool = False) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], description: str, *, total: int | None = None, disable: bool = False
+) -> Iterator[Item]:
     """Yield ``items`` behind a progress bar."""
     with progress_bar(disable=disable) as bar:
         yield from bar.track(items, total=total, description=description)

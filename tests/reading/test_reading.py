@@ -17,7 +17,7 @@ def reader(tiny_model):
     return load(tiny_model.path, threads=1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def study(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("P7_RD_1", "P7_RD_2", "P7_LG_1"):

@@ -97,7 +97,10 @@ def test_a_killed_run_resumes_and_ends_as_if_nothing_had_happened(tiny_cohort, t
     assert not (out / "fold_0" / "fold.json").exists(), "killed too late to prove anything"
     resumed, _ = train(tiny_cohort, recipe, out, only_folds=[0], quiet=True)
     pd.testing.assert_frame_equal(probabilities(resumed), probabilities(whole), check_exact=True)
-    logs = [pd.read_csv(run.fold_folder(0) / "log.csv").drop(columns=["seconds", "images_per_second"]) for run in (whole, resumed)]
+    logs = [
+        pd.read_csv(run.fold_folder(0) / "log.csv").drop(columns=["seconds", "images_per_second"])
+        for run in (whole, resumed)
+    ]
     pd.testing.assert_frame_equal(*logs)
 
 
@@ -166,7 +169,7 @@ def test_a_person_in_two_classes_counts_once_for_each_and_stays_on_one_side(tiny
     from myosono.cohort import write_cohort
     from myosono.cohort.simulation import SimulationConfig, simulate_cohort
 
-    config = SimulationConfig.small(16, images_per_patient=2, scale=0.2, workers=1)
+    config = SimulationConfig.small(20, images_per_patient=2, scale=0.2, workers=1)
     made = simulate_cohort(config, tmp_path / "cohort", progress=False)
     table = made.table.copy()
     first, second = (table.loc[table["label"] == label, "patient_id"].iloc[0] for label in ("IBM", "PM"))
@@ -174,7 +177,7 @@ def test_a_person_in_two_classes_counts_once_for_each_and_stays_on_one_side(tiny
     info = dataclasses.replace(made.info, name="conflict")
     cohort = write_cohort(made.folder, table, info, allow_label_conflicts=True)
     run, evaluation = train(cohort, tiny_recipe.model_copy(update={"epochs": 1}), tmp_path / "run", quiet=True)
-    assert evaluation.counts.patients == 16
+    assert evaluation.counts.patients == 20
     assert run.facts["split"]["leaks"] is False
     assert run.facts["cohort"]["label_conflicts"] == [first]
     assert {f"{first} (IBM)", f"{first} (PM)"} <= set(run.predictions()["patient_id"])

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from myosono.cli.output import SIMULATED_NOTE, console, print_json, typed_command
+from myosono.extras import require_train
 
 PATIENTS, IMAGES_PER_PATIENT, SCALE = 40, 14, 0.6
 DEMO_SETTINGS = {"size": 128, "epochs": 16, "patience": 16, "folds": 4, "batch_size": 32}
@@ -21,9 +22,7 @@ def demo_command(
     json: Annotated[bool, typer.Option("--json", help="Print paths and figures as JSON.")] = False,
 ) -> None:
     """Simulate a cohort, train with patient-level folds, evaluate, export, read a held-out patient, report."""
-    from myosono.extras import require
-
-    require("torch", extra="train", purpose="myosono demo")
+    require_train("myosono demo")
     from myosono.cli.evaluate import print_summary
     from myosono.cli.read import show_reading, write_reading
     from myosono.cohort import Cohort, is_cohort
@@ -35,7 +34,11 @@ def demo_command(
 
     started = time.perf_counter()
     to = console()
-    say = (lambda text: None) if json else (lambda text: to.print(f"\n[bold cyan]{text}[/]"))
+
+    def say(text: str) -> None:
+        if not json:
+            to.print(f"\n[bold cyan]{text}[/]")
+
     say("1/5  Simulating a cohort")
     folder = out / "cohort"
     config = SimulationConfig.small(PATIENTS, images_per_patient=IMAGES_PER_PATIENT, scale=SCALE, seed=seed)

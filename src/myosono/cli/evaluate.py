@@ -10,7 +10,7 @@ import typer
 
 from myosono.cli.output import console, print_json, written
 from myosono.errors import MyosonoError, RunError, UsageError
-from myosono.extras import require
+from myosono.extras import require_train
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,8 +37,7 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON to standard output.")] = False,
 ) -> None:
     """Metrics with intervals, calibration and a report, from a run or from another tool's predictions."""
-    for package in ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib", "jinja2"):
-        require(package, extra="train", purpose="myosono evaluate")
+    require_train("myosono evaluate")
     from myosono.evaluation import evaluate, read_predictions
     from myosono.reporting import write_evaluation_report, write_run_report
 

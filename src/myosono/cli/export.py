@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from myosono.cli.output import console, print_json
+from myosono.extras import require_train
 
 
 def export_command(
@@ -19,9 +20,7 @@ def export_command(
     json: Annotated[bool, typer.Option("--json", help="Print the metadata as JSON.")] = False,
 ) -> None:
     """Export one ONNX file: preprocessing, network, calibration and evidence; refused unless parity holds."""
-    from myosono.extras import require
-
-    require("torch", extra="train", purpose="myosono export")
+    require_train("myosono export")
     from myosono.cohort import Cohort
     from myosono.export import export_run
     from myosono.training import Run

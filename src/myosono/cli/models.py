@@ -21,8 +21,8 @@ def models_command(
     from myosono.reading import load
 
     described = []
-    for path in files or [None]:
-        reader = load(path)
+    readers = [load(path) for path in files] if files else [load()]
+    for reader in readers:
         described.append({"path": str(reader.artefact.path), **reader.model.to_dict(), **reader.artefact.metadata})
     networks = _networks()
     if json:

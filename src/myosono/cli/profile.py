@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from myosono.cli.output import console, print_json
+from myosono.extras import require_train
 
 
 def profile_command(
@@ -17,9 +18,7 @@ def profile_command(
     json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Count parameters and multiply-accumulates, and time one image on one thread, side by side."""
-    from myosono.extras import require
-
-    require("torch", extra="train", purpose="myosono profile")
+    require_train("myosono profile")
     from rich.table import Table
 
     from myosono.export import profile_models

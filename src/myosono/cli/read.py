@@ -55,9 +55,7 @@ def _read(
 
     with progress_bar() as bar:
         task = bar.add_task("reading", total=None)
-        return reader.read(
-            paths, patient_id=patient, muscle=muscle, side=side, on_image=lambda name: bar.advance(task)
-        )
+        return reader.read(paths, patient_id=patient, muscle=muscle, side=side, on_image=lambda name: bar.advance(task))
 
 
 def write_reading(reader: Reader, reading: Reading, out: Path) -> None:
@@ -89,7 +87,8 @@ def show_reading(reading: Reading, to: Console) -> None:
         table.add_column(heading, justify="left" if heading in ("patient", "result") else "right")
     for patient in reading.patients:
         result = patient.label or "abstains: " + "; ".join(patient.reasons)
-        table.add_row(escape(patient.patient_id), escape(result), *_cells(patient.probabilities, classes), str(patient.images))
+        shares = _cells(patient.probabilities, classes)
+        table.add_row(escape(patient.patient_id), escape(result), *shares, str(patient.images))
     to.print(table)
     table = Table(title="muscles", title_justify="left")
     for heading in ("patient", "muscle", "side", "most probable", *classes, "images"):
@@ -103,7 +102,7 @@ def show_reading(reading: Reading, to: Console) -> None:
         to.print(table)
     table = Table(title="images", title_justify="left")
     for heading in ("image", "frame", "most probable", *classes, "notes"):
-        table.add_column(heading, justify="right" if heading in classes or heading == "frame" else "left", overflow="fold")
+        table.add_column(heading, justify="right" if heading in [*classes, "frame"] else "left", overflow="fold")
     for image in reading.images:
         table.add_row(
             escape(Path(image.path).name), str(image.frame), image.label or "abstains",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from myosono.cli.output import SIMULATED_NOTE, console, print_json
+from myosono.extras import require_train
 
 
 def simulate_command(
@@ -24,6 +25,7 @@ def simulate_command(
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Simulate B-mode muscle images of a cohort: for testing and demonstration, never clinical."""
+    require_train("myosono simulate")
     from myosono.cohort.simulation import SimulationConfig, simulate_cohort
 
     if patients is None:

@@ -9,6 +9,7 @@ import typer
 
 from myosono.cli.output import console, print_json, typed_command, written
 from myosono.errors import RecipeError
+from myosono.extras import require_train
 
 
 def train_command(
@@ -31,9 +32,7 @@ def train_command(
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train a network over the folds of a split, predict every held-out image, evaluate, and write a report."""
-    from myosono.extras import require
-
-    require("torch", extra="train", purpose="myosono train")
+    require_train("myosono train")
     from myosono.cli.evaluate import print_summary
     from myosono.cohort import Cohort
     from myosono.reporting import write_run_report

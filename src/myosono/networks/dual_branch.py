@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import vgg16, vgg19
+from torchvision.models import VGG, vgg16, vgg19
 
 _HIDDEN = (1024, 512, 256)
 _VGG_FEATURES = 512
@@ -44,10 +44,12 @@ class DualBranch(nn.Module):
         return self.classifier(torch.cat(pooled, dim=1))
 
 
-def _features(vgg: nn.Module, in_chans: int) -> nn.Sequential:
-    layers = [nn.ReLU(inplace=False) if isinstance(layer, nn.ReLU) else layer for layer in vgg.features]
+def _features(vgg: VGG, in_chans: int) -> nn.Sequential:
+    layers = [nn.ReLU(inplace=False) if isinstance(layer, nn.ReLU) else layer for layer in vgg.features.children()]
     if in_chans != 3:
-        layers[0] = nn.Conv2d(in_chans, 64, 3, padding=1)
-        nn.init.kaiming_normal_(layers[0].weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(layers[0].bias)
+        first = nn.Conv2d(in_chans, 64, 3, padding=1)
+        nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
+        if first.bias is not None:
+            nn.init.zeros_(first.bias)
+        layers[0] = first
     return nn.Sequential(*layers)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 GREY_MEAN = 60.0
 GREY_STD = 50.0
-"""Fixed grey-level standardisation (0-255): absolute echo intensity carries diagnosis, so no image is normalised alone."""
+"""Fixed standardisation of grey levels: absolute echo intensity carries diagnosis, so none is normalised alone."""
 
 
 class Preprocess(nn.Module):

@@ -51,16 +51,13 @@ class SoftThreshold(nn.Module):
             raise ValueError(f"axis must be 'channel' or 'spatial', not {axis!r}")
         self.axis = axis
         hidden = max(channels // reduction, _MIN_HIDDEN)
-        self.squeeze: nn.Module
-        self.excite: nn.Module
         if axis == "channel":
-            self.squeeze = nn.Conv2d(channels, hidden, 1)
-            self.excite = nn.Conv2d(hidden, channels, 1)
+            self.squeeze, self.excite = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
         else:
-            self.squeeze = nn.Conv2d(1, hidden, 3, padding=1)
-            self.excite = nn.Conv2d(hidden, 1, 1)
+            self.squeeze, self.excite = nn.Conv2d(1, hidden, 3, padding=1), nn.Conv2d(hidden, 1, 1)
         self.activation = nn.ReLU(inplace=False)
         nn.init.normal_(self.excite.weight, std=0.01)
+        assert self.excite.bias is not None
         nn.init.constant_(self.excite.bias, initial_bias)
 
     def threshold(self, x: Tensor) -> Tensor:

@@ -117,6 +117,7 @@ class STANet(nn.Module):
         removed: list[Tensor] = []
         for stage in self.stages.children():
             for block in stage.children():
+                assert isinstance(block, AlternatingBlock)
                 features, shrinkage = block.forward_with_shrinkage(features)
                 removed.append(shrinkage)
         embedding = features.mean(dim=(2, 3))

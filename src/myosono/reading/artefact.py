@@ -79,9 +79,7 @@ class Artefact:
         options.intra_op_num_threads = threads
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
         except _LOAD_ERRORS as error:
             raise ArtefactError("is not a readable model file (damaged or truncated)", path=self.path) from error
         self.metadata = _metadata(self._session, self.path)
@@ -120,7 +118,9 @@ def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, An
         raise ArtefactError("its metadata states no format", path=path)
     if found > FORMAT:
         raise ArtefactError(
-            f"model file of format {found}; this version reads up to format {FORMAT}", path=path, remedy="Update myosono"
+            f"model file of format {found}; this version reads up to format {FORMAT}",
+            path=path,
+            remedy="Update myosono",
         )
     missing = [key for key in _REQUIRED if key not in metadata]
     outputs = {output.name for output in session.get_outputs()}

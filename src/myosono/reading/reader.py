@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ SIMULATED_WARNING = "simulation-trained, not for clinical use"
 LEAK_WARNING = "trained on a leaking image-level split: its stated figures overestimate"
 
 Source = str | Path | NDArray[np.uint8]
+GroupKey = TypeVar("GroupKey", bound=Hashable)
 OnImage = Callable[[str], None]
 
 
@@ -157,13 +159,15 @@ class Reader:
         for patient in dict.fromkeys(image.patient_id for image in images if image.patient_id not in read):
             yield PatientReading(patient, {}, None, (), True, ("none of the images could be classified",), 0)
 
-    def _pooled(self, images: list[ImageReading], groups: list[object]) -> Iterator[tuple[object, dict[str, float], int]]:
+    def _pooled(
+        self, images: list[ImageReading], groups: list[GroupKey]
+    ) -> Iterator[tuple[GroupKey, dict[str, float], int]]:
         """Frames of one file count as one image, so that a long clip does not outvote the stills."""
         if not images:
             return
         table = np.array([list(image.probabilities.values()) for image in images])
         files, per_file = pool_probabilities(table, [(g, i.path) for g, i in zip(groups, images, strict=True)])
-        keys, pooled = pool_probabilities(per_file, [group for group, _ in files])  # type: ignore[misc]
+        keys, pooled = pool_probabilities(per_file, [group for group, _ in files])
         counts = Counter(groups)
         for key, row in zip(keys, pooled, strict=True):
             yield key, self._named(row), counts[key]

@@ -1,4 +1,4 @@
-"""What a reading says: frozen dataclasses whose ``to_dict`` is the JSON of the command line, the server and DICOM SR."""
+"""What a reading says: frozen dataclasses; ``to_dict`` is the JSON of command line, server and DICOM SR."""
 
 from __future__ import annotations
 

@@ -98,9 +98,9 @@ class EpochProgress(pl.Callback):
         if balanced is None or loss is None:
             return
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        line = f"{self.title}, {epoch}: validation patients' balanced accuracy {float(balanced):.2f}, loss {float(loss):.3f}"
+        figures = f"validation patients' balanced accuracy {float(balanced):.2f}, loss {float(loss):.3f}"
         if self.bar.console.is_terminal:
             self.bar.update(self.task, description=f"{self.title} {epoch} balanced accuracy {float(balanced):.2f}")
         elif not self.quiet:
-            Console(stderr=True, soft_wrap=True).print(line, highlight=False)
+            Console(stderr=True, soft_wrap=True).print(f"{self.title}, {epoch}: {figures}", highlight=False)
             sys.stderr.flush()

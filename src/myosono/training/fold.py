@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 import warnings
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:
         return pd.read_parquet(kept)
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    module, trainer = _train(task, bar)
+    module = _train(task, bar)
     best = task.folder / "best.ckpt"
     if not best.exists():
         raise RunError("training left no checkpoint", path=task.folder)
@@ -80,7 +79,7 @@ def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:
     predictions = predict_rows(task, module)
     write_parquet(predictions, kept)
     log = pd.read_csv(task.folder / "log.csv")
-    best_row = log.loc[log[MONITOR].idxmin()]
+    best_row = log.iloc[int(log[MONITOR].argmin())]
     facts = {
         "fold": task.fold,
         "epochs": len(log),
@@ -93,7 +92,7 @@ def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:
     return predictions
 
 
-def _train(task: FoldTask, bar: Progress) -> tuple[Classifier, pl.Trainer]:
+def _train(task: FoldTask, bar: Progress) -> Classifier:
     recipe = task.recipe
     train = task.indices("train")
     targets = task.targets(train)
@@ -104,7 +103,9 @@ def _train(task: FoldTask, bar: Progress) -> tuple[Classifier, pl.Trainer]:
     module = Classifier(
         recipe,
         num_classes=len(task.classes),
-        class_weights=class_weights(targets, len(task.classes)) if recipe.class_weighting else torch.ones(len(task.classes)),
+        class_weights=class_weights(targets, len(task.classes))
+        if recipe.class_weighting
+        else torch.ones(len(task.classes)),
         patients=task.rows["patient_id"].to_numpy(),
         steps_per_epoch=len(train_batches),
         fold=task.fold,
@@ -122,7 +123,7 @@ def _train(task: FoldTask, bar: Progress) -> tuple[Classifier, pl.Trainer]:
             weights_only=False if last.exists() else None,
         )
     bar.update(progress, completed=bar.tasks[progress].total or 0)
-    return module, trainer
+    return module
 
 
 def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
@@ -182,11 +183,11 @@ def write_json(value: Any, path: Path) -> None:
     """Write JSON so that a kill leaves the old file or the new one, never half of one."""
     partial = path.with_suffix(path.suffix + ".partial")
     partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """As `write_json`, for a table."""
     partial = path.with_suffix(".partial")
     table.to_parquet(partial, index=False)
-    os.replace(partial, path)
+    partial.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +52,6 @@ def prepare_inputs(
             store[row] = preprocess(torch.from_numpy(np.array(cohort.image(image_id))))[0].numpy()
     store.flush()
     del store
-    os.replace(partial, path)
+    partial.replace(path)
     loaded: NDArray[np.float32] = np.load(path, mmap_mode="r")
     return loaded

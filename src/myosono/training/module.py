@@ -82,9 +82,7 @@ class Classifier(pl.LightningModule):
         step = self.global_step
         decay = min(self.recipe.average_decay, (1 + step) / (10 + step))
         with torch.no_grad():
-            for kept, new in zip(
-                self.average.state_dict().values(), self.network.state_dict().values(), strict=True
-            ):
+            for kept, new in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
                 if kept.dtype.is_floating_point:
                     kept.lerp_(new, 1 - decay)
                 else:
@@ -99,10 +97,9 @@ class Classifier(pl.LightningModule):
         augmented = self.augment(images.cpu(), torch.Generator().manual_seed(seed)).to(images.device)
         weights = self.class_weights
         assert isinstance(weights, Tensor)
-        loss = functional.cross_entropy(
+        return functional.cross_entropy(
             self(augmented), targets, weight=weights, label_smoothing=self.recipe.label_smoothing
         )
-        return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> None:
         """Collect; the figures are of patients, so they wait for the last batch."""

@@ -43,9 +43,13 @@ class Recipe(_Strict):
 
     model: str = "stanet_s"
     model_options: dict[str, Any] = Field(default_factory=dict)
-    task: str = Field("auto", description="a task name; auto: four_class for myositis labels, else the cohort's own labels")
+    task: str = Field(
+        "auto", description="a task name; auto: four_class for myositis labels, else the cohort's own labels"
+    )
     split: Literal["patient", "published", "image"] = "patient"
-    fold_files: str | None = Field(None, description="published split: folder of the fold files; default: those imported with the cohort")
+    fold_files: str | None = Field(
+        None, description="published split: folder of the fold files; default: those imported with the cohort"
+    )
     folds: int = Field(5, ge=2, le=50)
     validation_fraction: float = Field(0.2, gt=0, lt=0.6)
     size: int = Field(224, ge=64, le=1024, description="side of the square network input, in pixels")
@@ -94,7 +98,9 @@ def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(_explain(error), path=path, remedy="The settings are listed by: myosono train --help-recipe") from error
+        raise RecipeError(
+            _explain(error), path=path, remedy="The settings are listed by: myosono train --help-recipe"
+        ) from error
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:

@@ -45,7 +45,9 @@ class Run:
         folder = Path(path)
         manifest = folder / "run.json"
         if not manifest.is_file():
-            raise RunError("is not a run folder: run.json is missing", path=folder, remedy="Make one with: myosono train")
+            raise RunError(
+                "is not a run folder: run.json is missing", path=folder, remedy="Make one with: myosono train"
+            )
         try:
             facts = json.loads(manifest.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -95,5 +97,7 @@ class Run:
         """
         path = self.path / "predictions.parquet"
         if not path.is_file():
-            raise RunError("holds no predictions yet", path=self.path, remedy="Finish it with the same myosono train command")
+            raise RunError(
+                "holds no predictions yet", path=self.path, remedy="Finish it with the same myosono train command"
+            )
         return pd.read_parquet(path)
