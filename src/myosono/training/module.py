@@ -13,6 +13,7 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
 from torch.nn import functional
 
+from myosono.evaluation import apply_temperature, fit_temperature
 from myosono.networks import create_model
 from myosono.networks.preprocess import GREY_MEAN, GREY_STD
 from myosono.pooling import pool_probabilities
@@ -20,7 +21,10 @@ from myosono.training.augment import Augmenter
 from myosono.training.recipe import Recipe
 
 MONITOR = "val_patient_loss"
-"""What early stopping and the best checkpoint watch: class-balanced log loss of pooled patient probabilities."""
+"""What early stopping and the best checkpoint watch: class-balanced log loss of pooled patient probabilities.
+
+It is taken at the temperature that suits the epoch best, since every network is calibrated afterwards: an epoch must
+not lose for confidence that calibration will take away."""
 
 
 class Classifier(pl.LightningModule):
@@ -136,8 +140,9 @@ class Classifier(pl.LightningModule):
 
 def patient_scores(logits: Tensor, targets: Tensor, patients: np.ndarray[Any, Any]) -> dict[str, float]:
     """Class-balanced log loss and balanced accuracy of patients, from image logits ``(N, classes)``."""
-    probabilities = torch.softmax(logits.double(), dim=1).numpy()
-    keys, pooled = pool_probabilities(probabilities, patients.tolist())
+    raw = torch.softmax(logits.double(), dim=1).numpy()
+    temperature = fit_temperature(raw, targets.numpy(), patients.tolist())
+    keys, pooled = pool_probabilities(apply_temperature(raw, temperature), patients.tolist())
     target_of = dict(zip(patients.tolist(), targets.tolist(), strict=True))
     truth = np.array([target_of[key] for key in keys])
     losses = -np.log(np.clip(pooled[np.arange(len(truth)), truth], 1e-12, None))

@@ -54,14 +54,14 @@ class Recipe(_Strict):
     validation_fraction: float = Field(0.2, gt=0, lt=0.6)
     size: int = Field(224, ge=64, le=1024, description="side of the square network input, in pixels")
     epochs: int = Field(25, ge=1, le=1000)
-    patience: int = Field(10, ge=1, description="epochs without a better patient-level validation loss")
+    patience: int = Field(15, ge=1, description="epochs without a better patient-level validation loss")
     batch_size: int = Field(32, ge=2, le=1024)
     learning_rate: float = Field(3e-3, gt=0, lt=1)
     weight_decay: float = Field(0.02, ge=0, lt=1)
     warmup_epochs: float = Field(1.0, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=0.5)
     class_weighting: bool = True
-    average_decay: float = Field(0.0, ge=0, lt=1, description="moving average of the weights; 0 is off")
+    average_decay: float = Field(0.99, ge=0, lt=1, description="moving average of the weights; 0 is off")
     augmentation: Augmentation = Augmentation()
     seed: int = Field(0, ge=0)
 
