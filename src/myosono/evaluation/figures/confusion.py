@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
@@ -25,7 +27,9 @@ def draw_confusion(level: LevelMetrics, title: str) -> str:
             axes.text(column, row - 0.1, f"{counts[row, column]}", ha="center", va="center", fontsize=11.5)
             axes.text(column, row + 0.21, f"{share:.0%}", ha="center", va="center", fontsize=8.5)
         axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), aspect="equal", title=title)
-        axes.set_xticks(range(len(names)), names)
+        # Long names would run into each other.
+        slanted: dict[str, Any] = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(range(len(names)), names, **slanted if max(map(len, names)) > 9 else {})
         axes.set_yticks(range(len(names)), names)
         axes.set(xlabel="decision", ylabel="target")
         axes.tick_params(length=0)
