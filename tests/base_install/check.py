@@ -98,8 +98,13 @@ def check_errors(folder: Path) -> None:
         check(told, f"{verb[0]} says which extra it needs {found.stderr if not told else ''}")
 
 
-with tempfile.TemporaryDirectory() as name:
-    check_installation()
-    check_reading(Path(name))
-    check_errors(Path(name))
-sys.stdout.write(f"{checks} passed, 0 failed\n")
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        check_installation()
+        check_reading(Path(name))
+        check_errors(Path(name))
+    sys.stdout.write(f"{checks} passed, 0 failed\n")
+
+
+if __name__ == "__main__":
+    main()
