@@ -135,3 +135,32 @@ def test_the_whole_job_by_command(tmp_path):
     assert json.loads(exported.stdout)["metadata"]["parity"]["argmax_agreement"] == 1.0
     read = run("read", cohort / "images", "--model", tmp_path / "m.onnx", "--json")
     assert len(json.loads(read.stdout)["patients"]) == 16
+
+
+def test_every_setting_named_by_a_recipe_error_is_one_that_works(tiny_cohort, tmp_path):
+    found = run("train", tiny_cohort.folder, "--out", tmp_path / "run", "--set", "epoch=3")
+    named = found.stderr.split("Settings are: ")[1].strip().split(", ")
+    assert {"epochs", "augmentation.flip"} <= set(named)
+    from myosono.training import Recipe
+
+    values = Recipe().model_dump()
+    for name in named:
+        value = values
+        for part in name.split("."):
+            value = value[part]
+
+
+def test_demo_begins_again_over_a_half_simulated_cohort(tmp_path, monkeypatch):
+    """A kill while it simulated left images without a cohort.json, which the second try refused."""
+    from myosono.cli import demo
+
+    (tmp_path / "cohort" / "images").mkdir(parents=True)
+    (tmp_path / "cohort" / "images" / "P001_RD_1.png").write_bytes(b"half")
+    monkeypatch.setattr(demo, "PATIENTS", 18)
+    monkeypatch.setattr(demo, "IMAGES_PER_PATIENT", 1)
+    monkeypatch.setattr(demo, "SCALE", 0.2)
+    small = {"model": "stanet_xs", "size": 64, "epochs": 1, "folds": 2, "batch_size": 8}
+    monkeypatch.setattr(demo, "DEMO_SETTINGS", small)
+    demo.demo_command(out=tmp_path, seed=0, json=True)
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert (tmp_path / "model.onnx").is_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,12 +15,9 @@ LABELS = ("Normal", "IBM", "PM", "DM")
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
+def shared(shared_data: Path) -> Path:
     """The folder of real data, which is never part of the repository."""
-    folder = Path(os.environ.get("MYOSONO_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-    if not folder.is_dir():
-        pytest.skip("the real data (../shared/data or MYOSONO_SHARED) is not on this machine")
-    return folder
+    return shared_data
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,15 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SHARED = Path(os.environ.get("MYOSONO_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
+def real_data(shared_data: Path) -> Path:
     """The folder with the real images, which are no part of the repository."""
-    if not (SHARED / "data").is_dir():
-        pytest.skip(f"the real images are not at {SHARED / 'data'}")
-    return SHARED / "data"
+    return shared_data
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ import torch
 
 from myosono.errors import CohortError, RunError, SplitError, UsageError
 from myosono.export.artefact import load_network
+from myosono.formats import RUN_FORMAT
 from myosono.networks import Preprocess
 from myosono.training import Run, train
-from myosono.training.run import RUN_FORMAT
 
 KEPT = ["image_id", "fold", "role", "target"]
 

@@ -11,6 +11,7 @@ import typer
 from myosono.cli.output import console, print_json, written
 from myosono.errors import MyosonoError, RunError, UsageError
 from myosono.extras import require_train
+from myosono.formats import RUN_FORMAT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,8 +77,8 @@ def _run_facts(run: Path) -> dict[str, Any]:
         facts = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"is damaged ({error})", path=manifest) from error
-    if not isinstance(facts, dict) or facts.get("format") != 1:
-        raise RunError("is of another format; this version reads format 1", path=manifest)
+    if not isinstance(facts, dict) or facts.get("format") != RUN_FORMAT:
+        raise RunError(f"is of another format; this version reads format {RUN_FORMAT}", path=manifest)
     return facts
 
 

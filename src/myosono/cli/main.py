@@ -64,7 +64,7 @@ def main() -> None:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]myosono:[/] {_plain(str(error))}", highlight=False)
         sys.exit(2 if isinstance(error, (UsageError, RecipeError)) else 1)
     except KeyboardInterrupt:
-        sys.stderr.write("\nmyosono: interrupted; the same command goes on from the last finished epoch\n")
+        sys.stderr.write("\nmyosono: interrupted; train and demo go on where they stopped when run again\n")
         sys.exit(130)
 
 

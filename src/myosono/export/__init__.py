@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from myosono.export.artefact import ARTEFACT_FORMAT, METADATA_KEY, Exported, export_run
+from myosono.export.artefact import Exported, export_run
 from myosono.export.graph import OUTPUTS, ReadingGraph
 from myosono.export.parity import MAX_LOGIT_DIFFERENCE, Parity, prove_parity
 from myosono.export.profile import Profile, profile_models
 
 __all__ = [
-    "ARTEFACT_FORMAT",
     "MAX_LOGIT_DIFFERENCE",
-    "METADATA_KEY",
     "OUTPUTS",
     "Exported",
     "Parity",

@@ -19,13 +19,12 @@ from myosono.errors import ArtefactError, UsageError
 from myosono.evaluation import Evaluation, apply_temperature, conformal_threshold, evaluate, fit_temperature
 from myosono.export.graph import ReadingGraph, save, to_onnx
 from myosono.export.parity import MAX_LOGIT_DIFFERENCE, Parity, prove_parity
+from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
 from myosono.networks import STANet, create_model, record
 from myosono.progress import track
 from myosono.provenance import now, versions
 from myosono.training import Run
 
-ARTEFACT_FORMAT = 1
-METADATA_KEY = "myosono"
 PARITY_IMAGES = 500
 _NETWORK_PREFIX, _AVERAGE_PREFIX = "network.", "average."
 
@@ -93,7 +92,7 @@ def export_run(
                 path=path,
             )
         metadata["parity"] = parity.to_dict()
-        model.metadata_props.append(onnx.StringStringEntryProto(key=METADATA_KEY, value=json.dumps(metadata)))
+        model.metadata_props.append(onnx.StringStringEntryProto(key=ARTEFACT_METADATA_KEY, value=json.dumps(metadata)))
         save(model, partial)
         partial.replace(path)
     finally:
@@ -168,6 +167,7 @@ def _evidence(evaluation: Evaluation) -> dict[str, Any]:
 
 def _parity_images(cohort: Cohort, table: pd.DataFrame, *, quiet: bool) -> Iterator[NDArray[np.uint8]]:
     ids = table["image_id"].tolist()
-    ids += [image_id for image_id in cohort.table["image_id"] if image_id not in set(ids)]
+    tested = set(ids)
+    ids += [image_id for image_id in cohort.table["image_id"] if image_id not in tested]
     for image_id in track(ids[:PARITY_IMAGES], "proving parity", disable=quiet):
         yield cohort.image(image_id)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from myosono.errors import ArtefactError
+from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
 from myosono.hashing import sha256_file
 
-FORMAT = 1
-METADATA_KEY = "myosono"
 EMBEDDED = "stanet_s_simulated.onnx"
 
 _LOAD_ERRORS = (
@@ -104,7 +103,7 @@ def embedded_model() -> Path:
 
 
 def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, Any]:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    text = session.get_modelmeta().custom_metadata_map.get(ARTEFACT_METADATA_KEY)
     if text is None:
         raise ArtefactError(
             "is an ONNX file, but not a myosono model", path=path, remedy="Make one with: myosono export RUN"
@@ -116,9 +115,9 @@ def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, An
     found = metadata.get("format")
     if not isinstance(found, int) or found < 1:
         raise ArtefactError("its metadata states no format", path=path)
-    if found > FORMAT:
+    if found > ARTEFACT_FORMAT:
         raise ArtefactError(
-            f"model file of format {found}; this version reads up to format {FORMAT}",
+            f"model file of format {found}; this version reads up to format {ARTEFACT_FORMAT}",
             path=path,
             remedy="Update myosono",
         )

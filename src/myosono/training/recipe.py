@@ -98,9 +98,12 @@ def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(
-            _explain(error), path=path, remedy="The settings are listed by: myosono train --help-recipe"
-        ) from error
+        raise RecipeError(_explain(error), path=path, remedy=f"Settings are: {', '.join(_names())}") from error
+
+
+def _names() -> list[str]:
+    plain = [name for name in Recipe.model_fields if name != "augmentation"]
+    return plain + [f"augmentation.{name}" for name in Augmentation.model_fields]
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 
 from myosono.errors import RunError
+from myosono.formats import RUN_FORMAT
 from myosono.training.recipe import Recipe, load_recipe
-
-RUN_FORMAT = 1
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ import pandas as pd
 from myosono.cohort import Cohort, Split, default_task, get_task, make_split
 from myosono.errors import CohortError, RunError, UsageError
 from myosono.evaluation import Evaluation, evaluate
+from myosono.formats import RUN_FORMAT
 from myosono.networks import create_model, measure_cost
 from myosono.progress import progress_bar
 from myosono.provenance import machine, now, versions
 from myosono.training.fold import IDENTITY, FoldTask, fit_fold, write_json, write_parquet
 from myosono.training.inputs import prepare_inputs
 from myosono.training.recipe import Recipe
-from myosono.training.run import RUN_FORMAT, Run
+from myosono.training.run import Run
 
 
 def train(

@@ -1,0 +1,12 @@
+"""Format versions of what travels between rooms: raised when an older reader could no longer understand it."""
+
+from __future__ import annotations
+
+RUN_FORMAT = 1
+"""``run.json``: written by training; read by training, evaluation's command and reporting."""
+
+ARTEFACT_FORMAT = 1
+"""The JSON in a model file: written by export, read by reading."""
+
+ARTEFACT_METADATA_KEY = "myosono"
+"""Name of the ONNX metadata property that holds that JSON."""
