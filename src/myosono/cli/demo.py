@@ -12,7 +12,15 @@ from myosono.cli.output import SIMULATED_NOTE, console, print_json, typed_comman
 from myosono.extras import require_train
 
 PATIENTS, IMAGES_PER_PATIENT, SCALE = 64, 8, 0.5
-DEMO_SETTINGS = {"size": 128, "epochs": 16, "patience": 16, "folds": 3, "batch_size": 16, "average_decay": 0.95}
+DEMO_SETTINGS = {
+    "validation_fraction": 0.25,
+    "size": 128,
+    "epochs": 16,
+    "patience": 16,
+    "folds": 3,
+    "batch_size": 16,
+    "average_decay": 0.95,
+}
 """Small enough for two cores and a few minutes; `myosono train` has the real defaults."""
 
 
