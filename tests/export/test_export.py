@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from myosono.errors import ArtefactError, RunError, UsageError
-from myosono.export import OUTPUTS, export_run, profile_models
+from myosono.export import OUTPUTS, export_run
 from myosono.export import artefact as artefact_module
 
 
@@ -86,14 +86,3 @@ def test_an_unfinished_fold_and_another_cohort_are_refused(tiny_run, tiny_cohort
     )
     with pytest.raises(UsageError, match="not the one"):
         export_run(tiny_run[0], other, tmp_path / "model.onnx", quiet=True)
-
-
-def test_profile_counts_and_times(tmp_path):
-    small, large = profile_models(["stanet_xs", "stanet_s"], input_shape=(1, 96, 96), repeats=5, quiet=True)
-    assert small.macs < large.macs
-    assert small.file_bytes < large.file_bytes < 1.5e6
-    assert small.latency_ms > 0
-    assert large.macs_ratio_to_dual_branch < 0.0025
-    assert set(small.to_dict()) == {
-        "name", "params", "macs", "input", "file_bytes", "latency_ms", "macs_ratio_to_dual_branch",
-    }  # fmt: skip

@@ -2,42 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from myosono.cli.output import console, print_json
+from myosono.cli.output import console, print_json, written
 from myosono.extras import require_train
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from myosono.export import Profile
+
+BUSY = 0.3
+"""Load average above which latencies are not to be trusted."""
 
 
 def profile_command(
-    names: Annotated[list[str] | None, typer.Argument(help="Networks; default: all of myosono's own.")] = None,
-    size: Annotated[int, typer.Option(help="Side of the input, in pixels.")] = 224,
-    channels: Annotated[int, typer.Option(help="Input channels.")] = 1,
-    repeats: Annotated[int, typer.Option(help="Timed runs of each network, interleaved.")] = 30,
+    names: Annotated[list[str] | None, typer.Argument(help="Networks, also timm names; default: all of them.")] = None,
+    size: Annotated[int, typer.Option(min=32, help="Side of the input, in pixels.")] = 224,
+    channels: Annotated[int, typer.Option(min=1, help="Input channels.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed runs of each network, interleaved.")] = 30,
+    budget: Annotated[float, typer.Option(min=0, help="Seconds of timing a network; slow ones get fewer runs.")] = 20,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the figures to this file too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
-    """Count parameters and multiply-accumulates, and time one image on one thread, side by side."""
-    require_train("myosono profile")
-    from rich.table import Table
+    """Parameters, multiply-accumulates, file size, latency and memory of networks, measured side by side.
 
+    Latency is of one image through onnxruntime, with one and with two threads, run network by network in turn. The
+    share of the peak is against a matrix product that one thread computes in the same run.
+    """
+    require_train("myosono profile")
     from myosono.export import profile_models
+    from myosono.export.profile.record import write_csv
     from myosono.networks import list_models
 
-    profiles = profile_models(names or list_models(), input_shape=(channels, size, size), repeats=repeats)
+    chosen = names or list_models(kind="network")
+    profiles = profile_models(chosen, input_shape=(channels, size, size), repeats=repeats, budget=budget)
+    busy = profiles[0].load_average
+    if busy is not None and busy > BUSY:
+        from rich.console import Console
+
+        Console(stderr=True, soft_wrap=True).print(
+            f"[yellow]The processor was busy before this began (load average {busy:.1f}): latencies are too long.[/]"
+        )
+    if csv is not None:
+        write_csv(profiles, csv)
     if json:
         print_json([profile.to_dict() for profile in profiles])
         return
-    table = Table(title=f"{channels}x{size}x{size}, batch 1, one thread, onnxruntime, median of {repeats}")
-    for heading in ("network", "parameters", "MMAC", "of dual branch", "file", "latency"):
-        table.add_column(heading, justify="left" if heading == "network" else "right")
+    console().print(_table(profiles))
+    if csv is not None:
+        written(csv, "figures")
+
+
+def _table(profiles: list[Profile]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    first = profiles[0]
+    table = Table(
+        title=f"Input {'x'.join(map(str, first.input))}, batch 1, float32, {first.runtime}. "
+        "Latency: median (5th–95th percentile)",
+        caption=f"Peak: {first.peak.macs_per_second / 1e9:.1f} GMAC/s on one thread, {first.peak.product}. "
+        f"{first.machine}.",
+        box=box.SIMPLE_HEAD,
+    )
+    headings = ("network", "parameters", "MMAC", "of dual\nbranch", "file\nMB", "1 thread\nms", "2 threads\nms",
+                "of\npeak", "memory\nMB")  # fmt: skip
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     for p in profiles:
+        times = [f"{_ms(t.median)} ({_ms(t.p5)}–{_ms(t.p95)})" for t in (p.one_thread, p.two_threads)]
+        memory = "–" if p.peak_memory_bytes is None else f"{p.peak_memory_bytes / 1e6:.0f}"
         table.add_row(
-            p.name,
-            f"{p.params:,}",
-            f"{p.macs / 1e6:,.1f}",
-            f"{p.macs_ratio_to_dual_branch:.2%}",
-            f"{p.file_bytes / 1e6:.2f} MB",
-            f"{p.latency_ms:.1f} ms",
-        )
-    console().print(table)
+            p.name, f"{p.params:,}", f"{p.macs / 1e6:,.1f}", f"{p.macs_ratio_to_dual_branch:.2%}",
+            f"{p.file_bytes / 1e6:.2f}", *times, f"{p.peak_share:.0%}", memory,
+        )  # fmt: skip
+    return table
+
+
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
