@@ -69,19 +69,19 @@ def _table(profiles: list[Profile]) -> Table:
         f"{first.machine}.",
         box=box.SIMPLE_HEAD,
     )
-    headings = ("network", "parameters", "MMAC", "of dual\nbranch", "file\nMB", "1 thread\nms", "2 threads\nms",
+    headings = ("network", "params\nM", "MMAC", "of dual\nbranch", "file\nMB", "1 thread\nms", "2 threads\nms",
                 "of\npeak", "memory\nMB")  # fmt: skip
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     for p in profiles:
-        times = [f"{_ms(t.median)} ({_ms(t.p5)}–{_ms(t.p95)})" for t in (p.one_thread, p.two_threads)]
+        times = [f"{_short(t.median)} ({_short(t.p5)}–{_short(t.p95)})" for t in (p.one_thread, p.two_threads)]
         memory = "–" if p.peak_memory_bytes is None else f"{p.peak_memory_bytes / 1e6:.0f}"
         table.add_row(
-            p.name, f"{p.params:,}", f"{p.macs / 1e6:,.1f}", f"{p.macs_ratio_to_dual_branch:.2%}",
-            f"{p.file_bytes / 1e6:.2f}", *times, f"{p.peak_share:.0%}", memory,
+            p.name, f"{p.params / 1e6:.2f}", f"{p.macs / 1e6:,.1f}", f"{p.macs_ratio_to_dual_branch:.2%}",
+            _short(p.file_bytes / 1e6), *times, f"{p.peak_share:.0%}", memory,
         )  # fmt: skip
     return table
 
 
-def _ms(value: float) -> str:
+def _short(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
