@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from myosono.cli.output import console, print_json
 from myosono.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_ORDER = ("ours", "published", "lightweight", "ablation")
+_WEIGHTS = {"none": "", "download": "by download", "package": "offline (extra: pretrained)"}
 
 
 def models_command(
@@ -37,8 +43,8 @@ def models_command(
             "; ".join(item["warnings"]) or "none",
         )  # fmt: skip
     console().print(table)
-    for network in networks:
-        console().print(f"[bold]{network['name']}[/]  {network['source']}")
+    if networks:
+        console().print(_network_table(networks))
     if not networks:
         console().print("[dim]networks: install 'myosono[train]' to train any[/]", markup=True)
 
@@ -52,4 +58,21 @@ def _networks() -> list[dict[str, Any]]:
         return []
     from myosono.networks import list_models, record
 
-    return [{"name": name, "source": record(name).source} for name in list_models()]
+    return [
+        {"name": name, "family": record(name).family, "kind": record(name).kind, "source": record(name).source,
+         "pretrained": record(name).pretrained, "weights": record(name).weights}
+        for name in sorted(list_models(), key=lambda name: _ORDER.index(record(name).family))
+    ]  # fmt: skip
+
+
+def _network_table(networks: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="models to train; any timm name works too")
+    for heading in ("name", "family", "source", "ImageNet weights"):
+        table.add_column(heading, no_wrap=heading == "name")
+    for network in networks:
+        kind = "" if network["kind"] == "network" else f", {network['kind']}"
+        weights = _WEIGHTS[network["weights"]]
+        table.add_row(network["name"], network["family"] + kind, network["source"], weights)
+    return table

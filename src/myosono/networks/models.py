@@ -1,4 +1,4 @@
-"""The registered networks: a name, its layer table, its source."""
+"""Our registered networks: a name, its layer table, its source."""
 
 from __future__ import annotations
 
@@ -7,28 +7,21 @@ from typing import Any
 
 from torch import nn
 
-from myosono.networks.dual_branch import DualBranch
 from myosono.networks.registry import register
 from myosono.networks.stanet import STANet, STANetConfig
 
 _TAN = "Tan et al. 2024, J Biomed Eng 41:895 (layer table ours)"
 
 
-@register("stanet_s", source=_TAN, explains=True)
+@register("stanet_s", source=_TAN, family="ours", explains=True)
 def stanet_s(*, num_classes: int = 4, in_chans: int = 1, **options: Any) -> nn.Module:
     """Flagship: at most 87.1 MMAC at 224x224 grey, 0.25 % of the dual branch."""
     config = STANetConfig(stem=16, widths=(32, 48, 64, 96), depths=(1, 1, 2, 2))
     return STANet(replace(config, **options), num_classes=num_classes, in_chans=in_chans)
 
 
-@register("stanet_xs", source=_TAN, explains=True)
+@register("stanet_xs", source=_TAN, family="ours", explains=True)
 def stanet_xs(*, num_classes: int = 4, in_chans: int = 1, **options: Any) -> nn.Module:
     """Sibling for the slowest carts: at most 35 MMAC at 224x224 grey."""
     config = STANetConfig(stem=8, widths=(16, 32, 48, 80), depths=(1, 1, 1, 2))
     return STANet(replace(config, **options), num_classes=num_classes, in_chans=in_chans)
-
-
-@register("dual_branch", source="Uçar 2022, VGG16 + VGG19 feature fusion")
-def dual_branch(*, num_classes: int = 4, in_chans: int = 1) -> nn.Module:
-    """The published network for myositis that every cost is compared with."""
-    return DualBranch(num_classes=num_classes, in_chans=in_chans)

@@ -1,45 +1,74 @@
-"""One registry of networks: a decorator beside a typed record, shared with timm."""
+"""One registry of models: a decorator beside a typed record, shared with timm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import timm
 import timm.models
 from torch import nn
 
 from myosono.errors import ModelError
+from myosono.networks.imagenet import build_timm
+
+Family = Literal["ours", "published", "lightweight", "ablation"]
+"""Ours; published for myositis; what a user would pick instead; ours with one decision changed."""
+
+Kind = Literal["network", "estimator"]
+"""A torch network, or a scikit-learn estimator on engineered features that `myosono.training` fits."""
+
+Weights = Literal["none", "download", "package"]
+"""ImageNet weights: nobody has any, a download brings them, or an installed package does."""
+
+Builder = Callable[..., nn.Module]
 
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the registry knows of a network.
+    """What the registry knows of a model.
 
     Attributes
     ----------
     name
         Registered name.
     build
-        Makes the network from ``num_classes``, ``in_chans`` and its own options.
+        Makes the network from ``num_classes``, ``in_chans`` and its own options, and from ``pretrained`` where
+        ``weights`` is not ``"none"``. For an estimator it raises.
     source
         The publication or package that it comes from.
+    family
+        Why it is here.
+    kind
+        Network or estimator.
     explains
         Whether it has an ``explain`` method (class maps, shrinkage, embedding), which export needs.
+    weights
+        Where ImageNet weights would come from.
     """
 
     name: str
-    build: Callable[..., nn.Module]
+    build: Builder
     source: str
-    explains: bool
+    family: Family
+    kind: Kind = "network"
+    explains: bool = False
+    weights: Weights = "none"
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether ImageNet weights are to be had offline."""
+        return self.weights == "package"
 
 
 _RECORDS: dict[str, ModelRecord] = {}
 
 
-def register(name: str, *, source: str, explains: bool = False) -> Callable[[Callable[..., nn.Module]], Any]:
-    """Register a builder here and with timm.
+def register(
+    name: str, *, source: str, family: Family, explains: bool = False, weights: Weights = "none"
+) -> Callable[[Builder], Builder]:
+    """Register a network's builder here, and with timm if timm has no model of that name.
 
     Raises
     ------
@@ -47,31 +76,52 @@ def register(name: str, *, source: str, explains: bool = False) -> Callable[[Cal
         If the name is taken.
     """
 
-    def decorate(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-        if name in _RECORDS:
-            raise ValueError(f"network {name!r} is registered twice")
-        _RECORDS[name] = ModelRecord(name=name, build=build, source=source, explains=explains)
-        _register_with_timm(name, build)
+    def decorate(build: Builder) -> Builder:
+        _add(ModelRecord(name, build, source, family, explains=explains, weights=weights))
+        if not timm.models.is_model(name):
+            _register_with_timm(name)
         return build
 
     return decorate
 
 
-def _register_with_timm(name: str, build: Callable[..., nn.Module]) -> None:
+def register_estimator(name: str, *, source: str, family: Family) -> None:
+    """Register the name of an estimator, which is fitted by `myosono.training` and has no network to build.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+
+    def build(**options: Any) -> nn.Module:
+        raise ModelError(
+            f"{name} is a scikit-learn estimator, not a network: it has no layers to create, export or profile",
+            remedy=f"Fit it with: myosono train COHORT --model {name} --out RUN",
+        )
+
+    _add(ModelRecord(name, build, source, family, kind="estimator"))
+
+
+def _add(added: ModelRecord) -> None:
+    if added.name in _RECORDS:
+        raise ValueError(f"model {added.name!r} is registered twice")
+    _RECORDS[added.name] = added
+
+
+def _register_with_timm(name: str) -> None:
     def entrypoint(pretrained: bool = False, **options: Any) -> nn.Module:
-        if pretrained:
-            raise ModelError(f"{name} has no pretrained weights", remedy="Leave out pretrained=True")
         for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
             options.pop(key, None)
-        return build(**options)
+        return create_model(name, pretrained=pretrained, **options)
 
     entrypoint.__name__ = name
-    entrypoint.__module__ = build.__module__
+    entrypoint.__module__ = __name__
     timm.models.register_model(entrypoint)
 
 
 def record(name: str) -> ModelRecord:
-    """The record of a registered network.
+    """The record of a registered model.
 
     Raises
     ------
@@ -83,42 +133,69 @@ def record(name: str) -> ModelRecord:
     return _RECORDS[name]
 
 
-def list_models() -> list[str]:
-    """Names of the networks registered by myosono, sorted.
+def model_kind(name: str) -> Kind:
+    """Kind of a registered model; any other name is taken for a timm network."""
+    return _RECORDS[name].kind if name in _RECORDS else "network"
+
+
+def list_models(family: Family | None = None, kind: Kind | None = None) -> list[str]:
+    """Names of the models registered by myosono, sorted.
+
+    Parameters
+    ----------
+    family, kind
+        Only these.
 
     Examples
     --------
-    >>> list_models()
-    ['dual_branch', 'stanet_s', 'stanet_xs']
+    >>> list_models(family="ours")
+    ['stanet_s', 'stanet_xs']
+    >>> list_models(kind="estimator")
+    ['rf_engineered']
     """
-    return sorted(_RECORDS)
+    return sorted(
+        name
+        for name, found in _RECORDS.items()
+        if family in (None, found.family) and kind in (None, found.kind)
+    )  # fmt: skip
 
 
-def create_model(name: str, *, num_classes: int = 4, in_chans: int = 1, **options: Any) -> nn.Module:
-    """Create a network with fresh weights.
+def create_model(
+    name: str, *, num_classes: int = 4, in_chans: int = 1, pretrained: bool = False, **options: Any
+) -> nn.Module:
+    """Create a network, with fresh weights unless others are asked for.
 
     Parameters
     ----------
     name
-        One of `list_models`, or any timm name.
+        One of ``list_models(kind="network")``, or any timm name.
     num_classes, in_chans
         Number of classes; channels of the input (1 for grey).
+    pretrained
+        Start from ImageNet weights. The network then takes our standardised grey levels all the same.
     options
         Options of the network, for example ``initial_bias=-4.0`` for a STANet.
 
     Raises
     ------
     ModelError
-        If neither this registry nor timm knows the name, or an option does not exist.
+        If neither this registry nor timm knows the name, the name is an estimator's, an option does not exist, or
+        ImageNet weights are asked for and cannot be had.
     """
     if name not in _RECORDS and not timm.models.is_model(name):
         record(name)
     try:
-        if name in _RECORDS:
-            return _RECORDS[name].build(num_classes=num_classes, in_chans=in_chans, **options)
-        made: nn.Module = timm.create_model(
-            name, pretrained=False, num_classes=num_classes, in_chans=in_chans, **options
-        )
+        if name not in _RECORDS:
+            return build_timm(name, num_classes=num_classes, in_chans=in_chans, pretrained=pretrained, **options)
+        found = _RECORDS[name]
+        if found.weights != "none":
+            options["pretrained"] = pretrained
+        elif pretrained and found.kind == "network":
+            offline = ", ".join(n for n, r in _RECORDS.items() if r.pretrained)
+            raise ModelError(
+                f"{name} has no pretrained weights",
+                remedy=f"Leave out pretrained, or choose a network that has some offline: {offline}",
+            )
+        return found.build(num_classes=num_classes, in_chans=in_chans, **options)
     except (TypeError, ValueError) as error:
         raise ModelError(f"cannot create {name!r} with {options}: {error}") from error
-    return made
