@@ -20,6 +20,9 @@ def train_command(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example epochs=40.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Network; see myosono models.")] = None,
+    pretrained: Annotated[
+        bool | None, typer.Option("--pretrained", help="Start from ImageNet weights, where the network has some.")
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="four_class, affected, ibm_vs_normal, ibm_vs_other, or label.")
     ] = None,
@@ -39,7 +42,8 @@ def train_command(
     from myosono.training import load_recipe, train
 
     named: dict[str, Any] = {
-        "model": model, "task": task, "split": split, "folds": folds, "size": size, "epochs": epochs, "seed": seed,
+        "model": model, "pretrained": pretrained, "task": task, "split": split, "folds": folds, "size": size,
+        "epochs": epochs, "seed": seed,
     }  # fmt: skip
     overrides = {key: value for key, value in named.items() if value is not None} | _parsed(settings or [])
     run, evaluation = train(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from myosono.networks import create_model
 from myosono.networks.preprocess import GREY_MEAN, GREY_STD
 from myosono.pooling import pool_probabilities
 from myosono.training.augment import Augmenter
+from myosono.training.optimization import make_optimizer, schedule_factor
 from myosono.training.recipe import Recipe
 
 MONITOR = "val_patient_loss"
@@ -61,7 +61,9 @@ class Classifier(pl.LightningModule):
         self.fold = fold
         self.patients = patients
         self.steps_per_epoch = steps_per_epoch
-        self.network = create_model(recipe.model, num_classes=num_classes, in_chans=1, **recipe.model_options)
+        self.network = create_model(
+            recipe.model, num_classes=num_classes, in_chans=1, pretrained=recipe.pretrained, **recipe.model_options
+        )
         self.network = self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.average_decay else None
         self.register_buffer("class_weights", class_weights, persistent=False)
@@ -119,20 +121,13 @@ class Classifier(pl.LightningModule):
             self.log(name, value, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay on norms and biases; linear warm-up, then cosine to zero."""
-        plain = [p for p in self.network.parameters() if p.ndim <= 1]
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=self.recipe.learning_rate,
-        )
+        """The recipe's optimizer and schedule, stepped every batch."""
+        optimizer = make_optimizer(self.network, self.recipe)
         warmup = max(1, round(self.recipe.warmup_epochs * self.steps_per_epoch))
         total = max(warmup + 1, self.recipe.epochs * self.steps_per_epoch)
 
         def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / (total - warmup))))
+            return schedule_factor(self.recipe.schedule, step, warmup=warmup, total=total)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

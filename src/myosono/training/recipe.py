@@ -43,6 +43,7 @@ class Recipe(_Strict):
 
     model: str = "stanet_s"
     model_options: dict[str, Any] = Field(default_factory=dict)
+    pretrained: bool = Field(False, description="start from ImageNet weights, where the network has some")
     task: str = Field(
         "auto", description="a task name; auto: four_class for myositis labels, else the cohort's own labels"
     )
@@ -56,7 +57,12 @@ class Recipe(_Strict):
     epochs: int = Field(25, ge=1, le=1000)
     patience: int = Field(15, ge=1, description="epochs without a better patient-level validation loss")
     batch_size: int = Field(32, ge=2, le=1024)
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    schedule: Literal["cosine", "step", "constant"] = Field(
+        "cosine", description="after warm-up: cosine to zero; a tenth after each third of the epochs; or unchanged"
+    )
     learning_rate: float = Field(3e-3, gt=0, lt=1)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     weight_decay: float = Field(0.02, ge=0, lt=1)
     warmup_epochs: float = Field(1.0, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=0.5)

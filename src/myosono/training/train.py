@@ -12,7 +12,7 @@ from myosono.cohort import Cohort, Split, default_task, get_task, make_split
 from myosono.errors import CohortError, RunError, UsageError
 from myosono.evaluation import Evaluation, evaluate
 from myosono.formats import RUN_FORMAT
-from myosono.networks import create_model, measure_cost
+from myosono.networks import create_model, measure_cost, model_kind
 from myosono.progress import progress_bar
 from myosono.provenance import machine, now, versions
 from myosono.training.fold import IDENTITY, FoldTask, fit_fold, write_json, write_parquet
@@ -124,7 +124,6 @@ def _chosen_folds(split: Split, only: Sequence[int] | None) -> list[int]:
 
 
 def _facts(cohort: Cohort, recipe: Recipe, classes: tuple[str, ...], split: Split, command: str) -> dict[str, Any]:
-    cost = measure_cost(create_model(recipe.model, num_classes=len(classes), **recipe.model_options))
     info = cohort.info
     return {
         "format": RUN_FORMAT,
@@ -152,8 +151,20 @@ def _facts(cohort: Cohort, recipe: Recipe, classes: tuple[str, ...], split: Spli
             "seed": recipe.seed,
             "overlap": [fold.to_dict() for fold in split.overlap],
         },
-        "model": {"name": recipe.model, "params": cost.params, "macs": cost.macs, "macs_input": list(cost.input_shape)},
+        "model": model_facts(recipe, len(classes)),
     }
+
+
+def model_facts(recipe: Recipe, classes: int) -> dict[str, Any]:
+    """Name, start and cost of the recipe's model; an estimator has neither parameters nor MACs to count."""
+    named: dict[str, Any] = {"name": recipe.model, "pretrained": recipe.pretrained}
+    if model_kind(recipe.model) == "estimator":
+        return named | {"kind": "estimator", "params": None, "macs": None, "macs_input": None}
+    network = create_model(recipe.model, num_classes=classes, pretrained=recipe.pretrained, **recipe.model_options)
+    cost = measure_cost(network)
+    return named | {
+        "kind": "network", "params": cost.params, "macs": cost.macs, "macs_input": list(cost.input_shape),
+    }  # fmt: skip
 
 
 def _begin(folder: Path, recipe: Recipe, facts: dict[str, Any], split: Split) -> dict[str, Any]:
