@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myosono.networks import SoftThreshold, shrinkage_map, soft_threshold
+from myosono.networks.soft_threshold import garrote_threshold
 
 AXES = ("channel", "spatial")
 
@@ -108,9 +109,32 @@ def test_the_threshold_learns(axis):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in layer.excite.parameters())
 
 
-def test_unknown_axis_is_refused():
-    with pytest.raises(ValueError, match="axis"):
-        SoftThreshold(8, axis="height")  # type: ignore[arg-type]
+@given(x=st.floats(-100, 100), tau=st.floats(0, 50))
+def test_garrote_lies_between_soft_threshold_and_identity(x, tau):
+    value, level = torch.tensor(x, dtype=torch.float64), torch.tensor(tau, dtype=torch.float64)
+    y = float(garrote_threshold(value, level))
+    assert y == pytest.approx(x - tau * tau / x if abs(x) > max(tau, 1e-300) else 0.0, abs=1e-9)
+    assert abs(float(soft_threshold(value, level))) <= abs(y) + 1e-9
+    assert abs(y) <= abs(x)
+    assert y * x >= 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("level", [0.0, 1e-6, 1.0, 200.0])
+def test_garrote_and_its_gradient_are_finite(dtype, level):
+    x = torch.tensor([0.0, 1e-7, -1e-7, level, -level, 2 * level, 300.0, -300.0], dtype=dtype, requires_grad=True)
+    tau = torch.tensor(level, dtype=dtype, requires_grad=True)
+    y = garrote_threshold(x, tau)
+    y.float().mean().backward()
+    assert torch.isfinite(y).all()
+    assert torch.isfinite(x.grad).all()
+    assert torch.isfinite(tau.grad)
+
+
+@pytest.mark.parametrize("option", ["axis", "shrinkage"])
+def test_unknown_options_are_refused(option):
+    with pytest.raises(ValueError, match=option):
+        SoftThreshold(8, **{option: "height"})
 
 
 def test_shrinkage_map_runs_from_nothing_to_all():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import onnxruntime
 import pytest
 import torch
 from torch import nn
 
-from myosono.networks import STANet, create_model
+from myosono.errors import ModelError
+from myosono.networks import STANet, create_model, list_models
+from myosono.networks.ablations import ABLATIONS
 
 STANETS = ["stanet_s", "stanet_xs"]
 
@@ -23,11 +28,10 @@ def test_smaller_input_is_refused():
         create_model("stanet_xs")(torch.randn(1, 1, 63, 64))
 
 
-@pytest.mark.parametrize("name", STANETS)
-@pytest.mark.parametrize("attention", ["soft_threshold", "soft_threshold_spatial", "none"])
-def test_class_maps_are_exact_and_explain_agrees_with_forward(name, attention):
+@pytest.mark.parametrize("name", STANETS + list_models(family="ablation"))
+def test_class_maps_are_exact_and_explain_agrees_with_forward(name):
     torch.manual_seed(0)
-    model = create_model(name, attention=attention).eval()
+    model = create_model(name).eval()
     assert isinstance(model, STANet)
     x = torch.randn(3, 1, 96, 80)
     with torch.no_grad():
@@ -35,10 +39,49 @@ def test_class_maps_are_exact_and_explain_agrees_with_forward(name, attention):
         means = told.class_maps.mean(dim=(2, 3)) + model.classifier.bias
     torch.testing.assert_close(told.logits, logits)
     torch.testing.assert_close(means, logits)
-    assert told.shrinkage.shape[0] == 3
+    assert told.shrinkage.shape == told.class_maps.shape[:1] + told.class_maps.shape[2:]
     assert ((told.shrinkage_fraction >= 0) & (told.shrinkage_fraction <= 1)).all()
     assert told.embedding.shape == (3, model.num_features)
-    assert bool((told.shrinkage_fraction > 0).all()) is (attention != "none")
+    assert bool((told.shrinkage_fraction > 0).all()) is (name != "stanet_s_no_attention")
+
+
+@pytest.mark.parametrize("name", list_models(family="ablation"))
+def test_an_ablation_changes_its_one_decision_and_no_other(name):
+    changed, _ = ABLATIONS[name.removeprefix("stanet_s_")]
+    flagship, ablation = create_model("stanet_s").config, create_model(name).config
+    assert ablation == replace(flagship, **changed)
+    assert ablation != flagship
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attention": "softmax"}, "attention must be one of .*eca"),
+        ({"attention": "eca", "shrinkage": "garrote"}, "belongs to a soft threshold"),
+        ({"shrinkage": "hard"}, "shrinkage must be"),
+        ({"convolutions": "dilated"}, "convolutions must be one of alternating"),
+    ],
+)
+def test_impossible_decisions_are_named(options, message):
+    with pytest.raises(ModelError, match=message):
+        create_model("stanet_s", **options)
+
+
+@pytest.mark.parametrize(("name", "depthwise"), [("stanet_s_separable", True), ("stanet_s_conventional", False)])
+def test_uniform_blocks_have_convolutions_of_one_kind(name, depthwise):
+    convolutions = [m for m in create_model(name).stages.modules() if isinstance(m, nn.Conv2d)]
+    assert {m.groups > 1 for m in convolutions if m.kernel_size == (3, 3)} == {depthwise}
+
+
+@pytest.mark.parametrize("name", ["stanet_s_se", "stanet_s_eca", "stanet_s_cbam", "stanet_s_garrote"])
+def test_other_attentions_survive_export(name, tmp_path):
+    model = create_model(name).eval()
+    x = torch.randn(1, 1, 64, 64)
+    torch.onnx.export(model, (x,), tmp_path / "model.onnx", dynamo=True, input_names=["input"], verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    with torch.no_grad():
+        expected = model(x)
+    torch.testing.assert_close(torch.tensor(session.run(None, {"input": x.numpy()})[0]), expected, atol=1e-4, rtol=0)
 
 
 def test_stages_alternate_depthwise_separable_and_conventional_convolution():

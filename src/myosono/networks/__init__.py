@@ -5,6 +5,7 @@ Importing this room registers every network with timm as well.
 
 from __future__ import annotations
 
+from myosono.networks import ablations as ablations
 from myosono.networks import lightweight as lightweight
 from myosono.networks import models as models
 from myosono.networks import published as published

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 Axis = Literal["channel", "spatial"]
+Shrinkage = Literal["soft", "garrote"]
 
 _MIN_HIDDEN = 8
 
@@ -37,6 +38,9 @@ class SoftThreshold(nn.Module):
     initial_bias
         Bias of the layer before the sigmoid: -2 starts alpha near 0.12. At 0 alpha starts at 0.5, which
         zeroes 31 % of Gaussian features in every block.
+    shrinkage
+        ``"soft"`` (default): everything above the threshold loses ``tau``. ``"garrote"``: what is far above it is
+        hardly touched (see `garrote_threshold`).
 
     Notes
     -----
@@ -44,12 +48,21 @@ class SoftThreshold(nn.Module):
     """
 
     def __init__(
-        self, channels: int, *, axis: Axis = "channel", reduction: int = 4, initial_bias: float = -2.0
+        self,
+        channels: int,
+        *,
+        axis: Axis = "channel",
+        reduction: int = 4,
+        initial_bias: float = -2.0,
+        shrinkage: Shrinkage = "soft",
     ) -> None:
         super().__init__()
         if axis not in ("channel", "spatial"):
             raise ValueError(f"axis must be 'channel' or 'spatial', not {axis!r}")
+        if shrinkage not in ("soft", "garrote"):
+            raise ValueError(f"shrinkage must be 'soft' or 'garrote', not {shrinkage!r}")
         self.axis = axis
+        self.shrinkage = shrinkage
         hidden = max(channels // reduction, _MIN_HIDDEN)
         if axis == "channel":
             self.squeeze, self.excite = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
@@ -68,7 +81,8 @@ class SoftThreshold(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shrink features ``(N, C, H, W)`` towards zero by their threshold."""
-        return soft_threshold(x, self.threshold(x))
+        shrink = soft_threshold if self.shrinkage == "soft" else garrote_threshold
+        return shrink(x, self.threshold(x))
 
 
 def soft_threshold(x: Tensor, tau: Tensor) -> Tensor:
@@ -77,13 +91,28 @@ def soft_threshold(x: Tensor, tau: Tensor) -> Tensor:
     return torch.relu(x - tau) - torch.relu(-x - tau)
 
 
+def garrote_threshold(x: Tensor, tau: Tensor) -> Tensor:
+    """``x * max(1 - tau² / x², 0)`` for ``tau >= 0`` that broadcasts to ``x``: the non-negative garrote.
+
+    Continuous like the soft threshold, but its bias ``tau² / x`` fades for large ``x`` (Breiman 1995, Technometrics
+    37:373; Gao 1998, J Comput Graph Stat 7:469).
+    """
+    # The smallest normal number bounds tau / x and its gradient, so neither branch can make a NaN.
+    kept = x.abs() > tau.clamp_min(torch.finfo(x.dtype).tiny)
+    ratio = torch.where(kept, tau / torch.where(kept, x, torch.ones_like(x)), torch.zeros_like(x))
+    return torch.where(kept, x, torch.zeros_like(x)) - tau * ratio
+
+
 def shrinkage_map(before: Tensor, after: Tensor) -> Tensor:
-    """Share of the feature magnitude that a threshold removed, at each position.
+    """Share of the feature magnitude that an attention removed, at each position.
+
+    For a gate (squeeze-excitation, ECA, CBAM), which scales by a factor between 0 and 1, it is the attenuation: one
+    minus the mean factor, weighted by magnitude. Without an attention it is 0.
 
     Parameters
     ----------
     before, after
-        Features ``(N, C, H, W)`` on either side of a `SoftThreshold`.
+        Features ``(N, C, H, W)`` on either side of an attention that never enlarges any.
 
     Returns
     -------

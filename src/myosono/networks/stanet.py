@@ -10,16 +10,13 @@ and free: the mean of a class's map over positions, plus its bias, is its logit 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from myosono.networks.blocks import AlternatingBlock, Attention
-from myosono.networks.soft_threshold import SoftThreshold
-
-AttentionName = Literal["soft_threshold", "soft_threshold_spatial", "none"]
+from myosono.networks.attention import AttentionName, make_attention
+from myosono.networks.blocks import BLOCKS, Convolutions, ResidualBlock
+from myosono.networks.soft_threshold import Shrinkage
 
 MIN_SIZE = 64
 """Smallest input height and width, in pixels."""
@@ -30,6 +27,19 @@ class STANetConfig:
     """The layer table: widths and depths of the stages, and the attention.
 
     Each stage halves the size in its first block; the stem halves it once before.
+
+    Attributes
+    ----------
+    stem, widths, depths
+        Channels of the stem and of each stage; blocks of each stage.
+    attention
+        On each block's residual branch.
+    initial_bias, shrinkage
+        Of a soft threshold: where its level starts, and how it treats what exceeds it.
+    convolutions
+        Of each block.
+    dropout
+        Before the classifier.
     """
 
     stem: int
@@ -37,6 +47,8 @@ class STANetConfig:
     depths: tuple[int, ...]
     attention: AttentionName = "soft_threshold"
     initial_bias: float = -2.0
+    shrinkage: Shrinkage = "soft"
+    convolutions: Convolutions = "alternating"
     dropout: float = 0.0
 
 
@@ -51,9 +63,9 @@ class Explained:
     class_maps
         ``(N, classes, h, w)``; mean over positions plus bias equals the logit.
     shrinkage
-        ``(N, h, w)``: share of feature magnitude removed by the last block's threshold.
+        ``(N, h, w)``: share of feature magnitude removed by the last block's attention (see `shrinkage_map`).
     shrinkage_fraction
-        ``(N,)``: mean of that share over all blocks and positions.
+        ``(N,)``: mean of that share over all blocks and positions; 0 without attention.
     embedding
         ``(N, d)``: globally pooled features.
     """
@@ -117,7 +129,7 @@ class STANet(nn.Module):
         removed: list[Tensor] = []
         for stage in self.stages.children():
             for block in stage.children():
-                assert isinstance(block, AlternatingBlock)
+                assert isinstance(block, ResidualBlock)
                 features, shrinkage = block.forward_with_shrinkage(features)
                 removed.append(shrinkage)
         embedding = features.mean(dim=(2, 3))
@@ -133,19 +145,15 @@ class STANet(nn.Module):
 def _stages(config: STANetConfig) -> list[nn.Module]:
     if len(config.widths) != len(config.depths) or min(config.depths) < 1:
         raise ValueError("a stage needs one width and a depth of at least 1")
-    attention = _attention(config)
+    if config.convolutions not in BLOCKS:
+        raise ValueError(f"convolutions must be one of {', '.join(BLOCKS)}, not {config.convolutions!r}")
+    block = BLOCKS[config.convolutions]
+    attention = make_attention(config.attention, initial_bias=config.initial_bias, shrinkage=config.shrinkage)
     stages: list[nn.Module] = []
     channels = config.stem
     for width, depth in zip(config.widths, config.depths, strict=True):
-        first = AlternatingBlock(channels, width, stride=2, attention=attention)
-        rest = [AlternatingBlock(width, width, stride=1, attention=attention) for _ in range(depth - 1)]
+        first = block(channels, width, stride=2, attention=attention)
+        rest = [block(width, width, stride=1, attention=attention) for _ in range(depth - 1)]
         stages.append(nn.Sequential(first, *rest))
         channels = width
     return stages
-
-
-def _attention(config: STANetConfig) -> Attention:
-    if config.attention == "none":
-        return lambda channels: nn.Identity()
-    axis: Literal["channel", "spatial"] = "channel" if config.attention == "soft_threshold" else "spatial"
-    return partial(SoftThreshold, axis=axis, initial_bias=config.initial_bias)
