@@ -45,6 +45,7 @@ _TRAIN = (
     "pyarrow",
     "pandera",
     "sklearn",
+    "skimage",
     "scipy",
     "matplotlib",
     "pydantic",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,77 +16,57 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from rich.progress import Progress
 
 from myosono.errors import RunError
+from myosono.networks import model_kind
 from myosono.training.callbacks import EpochLog, EpochProgress
 from myosono.training.data import ImageRows, ordered_batches, training_batches
+from myosono.training.engineered import fit_forest
+from myosono.training.fold_task import IDENTITY, FoldTask, predictions_table, write_json, write_parquet
 from myosono.training.module import MONITOR, Classifier
-from myosono.training.recipe import Recipe
 
-IDENTITY = ("image_id", "patient_id", "muscle", "side", "device")
-"""Cohort columns that a predictions table carries along."""
-
-
-@dataclass(frozen=True)
-class FoldTask:
-    """All that fitting one fold needs.
-
-    Attributes
-    ----------
-    rows
-        The cohort's rows with ``target`` (class name) and ``role`` of this fold, aligned with ``inputs``.
-    inputs
-        Network inputs, ``(images, 1, size, size)``.
-    """
-
-    recipe: Recipe
-    classes: tuple[str, ...]
-    rows: pd.DataFrame
-    inputs: NDArray[np.float32]
-    folder: Path
-    fold: int
-    title: str
-    quiet: bool = False
-
-    def indices(self, role: str) -> NDArray[np.intp]:
-        """Rows of a role."""
-        return np.flatnonzero((self.rows["role"] == role).to_numpy())
-
-    def targets(self, indices: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Class index of each of these rows."""
-        return self.rows["target"].iloc[indices].map(self.classes.index).to_numpy(dtype=np.intp)
+__all__ = ["IDENTITY", "FoldTask", "fit_fold", "fit_network", "predictions_table", "write_json", "write_parquet"]
 
 
 def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:
-    """Train, keep the best epoch by patient-level validation loss, predict; resume what was begun.
+    """Fit the recipe's model, network or estimator, and predict; a network resumes what was begun.
 
     Returns
     -------
     DataFrame
         Predictions table of this fold, roles ``validation`` and ``test``.
+
+    Raises
+    ------
+    ModelError
+        If the recipe's model or its options do not exist.
     """
     finished, kept = task.folder / "fold.json", task.folder / "predictions.parquet"
     if finished.exists() and kept.exists():
         return pd.read_parquet(kept)
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
+    fit = fit_forest if model_kind(task.recipe.model) == "estimator" else fit_network
+    predictions, facts = fit(task, bar)
+    write_parquet(predictions, kept)
+    write_json({"fold": task.fold} | facts | {"seconds": round(time.perf_counter() - started, 1)}, finished)
+    return predictions
+
+
+def fit_network(task: FoldTask, bar: Progress) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train, keep the best epoch by patient-level validation loss, predict; also what is worth keeping of it."""
     module = _train(task, bar)
     best = task.folder / "best.ckpt"
     if not best.exists():
         raise RunError("training left no checkpoint", path=task.folder)
     module.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
-    predictions = predict_rows(task, module)
-    write_parquet(predictions, kept)
     log = pd.read_csv(task.folder / "log.csv")
     best_row = log.iloc[int(log[MONITOR].argmin())]
     facts = {
-        "fold": task.fold,
         "epochs": len(log),
         "best_epoch": int(best_row["epoch"]),
         MONITOR: float(best_row[MONITOR]),
         "images_per_second": float(log["images_per_second"].median()),
-        "seconds": round(time.perf_counter() - started, 1),
     }
-    write_json(facts, finished)
-    return predictions
+    return predict_rows(task, module), facts
 
 
 def _train(task: FoldTask, bar: Progress) -> Classifier:
@@ -167,27 +144,8 @@ def class_weights(targets: NDArray[np.intp], classes: int) -> torch.Tensor:
 @torch.no_grad()
 def predict_rows(task: FoldTask, module: Classifier) -> pd.DataFrame:
     """Probabilities of the validation and test rows, uncalibrated."""
-    indices = np.concatenate([task.indices("validation"), task.indices("test")])
+    indices = task.held_out
     module.eval().cpu()
     rows = ImageRows(task.inputs, indices, task.targets(indices))
     logits = torch.cat([module(images) for images, _, _ in ordered_batches(rows, 2 * task.recipe.batch_size)])
-    probabilities = torch.softmax(logits.double(), dim=1).numpy()
-    table = task.rows.iloc[indices][[*IDENTITY, "role", "target"]].reset_index(drop=True)
-    table.insert(len(IDENTITY), "fold", task.fold)
-    for column, name in enumerate(task.classes):
-        table[f"p_{name}"] = probabilities[:, column]
-    return table
-
-
-def write_json(value: Any, path: Path) -> None:
-    """Write JSON so that a kill leaves the old file or the new one, never half of one."""
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """As `write_json`, for a table."""
-    partial = path.with_suffix(".partial")
-    table.to_parquet(partial, index=False)
-    partial.replace(path)
+    return predictions_table(task, indices, torch.softmax(logits.double(), dim=1).numpy())

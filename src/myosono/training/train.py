@@ -194,5 +194,6 @@ def _finish(
     write_json(evaluation.to_dict(), folder / "metrics.json")
     write_json(facts, folder / "run.json")
     if complete:
-        (folder / "inputs.npy").unlink(missing_ok=True)
+        for shared in (folder / "inputs.npy", *folder.glob("engineered_*.npy")):
+            shared.unlink(missing_ok=True)
     return Run.open(folder), evaluation
