@@ -37,7 +37,8 @@ def study(tmp_path_factory):
 def test_help_names_every_verb():
     found = run("--help")
     assert found.returncode == 0
-    for verb in ["demo", "simulate", "import", "audit", "train", "evaluate", "profile", "export", "read", "models"]:
+    verbs = "demo simulate import audit train evaluate profile reproduce export read models"
+    for verb in verbs.split():
         assert verb in found.stdout
 
 

@@ -17,6 +17,7 @@ from myosono.cli.import_ import import_command
 from myosono.cli.models import models_command
 from myosono.cli.profile import profile_command
 from myosono.cli.read import read_command
+from myosono.cli.reproduce import reproduce_command
 from myosono.cli.simulate import simulate_command
 from myosono.cli.train import train_command
 from myosono.errors import MyosonoError, RecipeError, UsageError
@@ -36,6 +37,7 @@ app.command("audit")(audit_command)
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.command("profile")(profile_command)
+app.command("reproduce")(reproduce_command)
 app.command("export")(export_command)
 app.command("read")(read_command)
 app.command("models")(models_command)

@@ -45,7 +45,7 @@ def train_command(
         "model": model, "pretrained": pretrained, "task": task, "split": split, "folds": folds, "size": size,
         "epochs": epochs, "seed": seed,
     }  # fmt: skip
-    overrides = {key: value for key, value in named.items() if value is not None} | _parsed(settings or [])
+    overrides = {key: value for key, value in named.items() if value is not None} | parse_settings(settings or [])
     run, evaluation = train(
         Cohort.open(cohort), load_recipe(recipe, overrides), out, only_folds=only_fold or None, command=typed_command()
     )
@@ -57,7 +57,14 @@ def train_command(
     written(report, "report")
 
 
-def _parsed(settings: list[str]) -> dict[str, Any]:
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` pairs as typed on the command line, values read as YAML.
+
+    Raises
+    ------
+    RecipeError
+        A pair without ``=``, or a value that is not YAML.
+    """
     import yaml
 
     parsed: dict[str, Any] = {}
