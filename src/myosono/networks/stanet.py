@@ -10,12 +10,13 @@ and free: the mean of a class's map over positions, plus its bias, is its logit 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from myosono.networks.attention import AttentionName, make_attention
-from myosono.networks.blocks import BLOCKS, Convolutions, ResidualBlock
+from myosono.networks.blocks import BLOCKS, Conventional, Convolutions, ResidualBlock
 from myosono.networks.soft_threshold import Shrinkage
 
 MIN_SIZE = 64
@@ -26,12 +27,14 @@ MIN_SIZE = 64
 class STANetConfig:
     """The layer table: widths and depths of the stages, and the attention.
 
-    Each stage halves the size in its first block; the stem halves it once before.
+    Each layer of the stem and the first block of each stage halve the size.
 
     Attributes
     ----------
-    stem, widths, depths
-        Channels of the stem and of each stage; blocks of each stage.
+    stem
+        Channels of the stem's conventional convolutions.
+    widths, depths
+        Channels and blocks of each stage.
     attention
         On each block's residual branch.
     initial_bias, shrinkage
@@ -42,7 +45,7 @@ class STANetConfig:
         Before the classifier.
     """
 
-    stem: int
+    stem: tuple[int, ...]
     widths: tuple[int, ...]
     depths: tuple[int, ...]
     attention: AttentionName = "soft_threshold"
@@ -95,11 +98,7 @@ class STANet(nn.Module):
         self.config = config
         self.num_classes = num_classes
         self.num_features = config.widths[-1]
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_chans, config.stem, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(config.stem),
-            nn.ReLU(inplace=False),
-        )
+        self.stem = _stem(config, in_chans)
         self.stages = nn.Sequential(*_stages(config))
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.num_features, num_classes)
@@ -142,6 +141,13 @@ class STANet(nn.Module):
         )
 
 
+def _stem(config: STANetConfig, in_chans: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in pairwise((in_chans, *config.stem)):
+        layers += [*Conventional(before, after, stride=2).children(), nn.ReLU(inplace=False)]
+    return nn.Sequential(*layers)
+
+
 def _stages(config: STANetConfig) -> list[nn.Module]:
     if len(config.widths) != len(config.depths) or min(config.depths) < 1:
         raise ValueError("a stage needs one width and a depth of at least 1")
@@ -150,7 +156,7 @@ def _stages(config: STANetConfig) -> list[nn.Module]:
     block = BLOCKS[config.convolutions]
     attention = make_attention(config.attention, initial_bias=config.initial_bias, shrinkage=config.shrinkage)
     stages: list[nn.Module] = []
-    channels = config.stem
+    channels = config.stem[-1]
     for width, depth in zip(config.widths, config.depths, strict=True):
         first = block(channels, width, stride=2, attention=attention)
         rest = [block(width, width, stride=1, attention=attention) for _ in range(depth - 1)]
