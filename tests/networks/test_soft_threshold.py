@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myosono.networks import SoftThreshold, shrinkage_map, soft_threshold
-from myosono.networks.soft_threshold import garrote_threshold
+from myosono.networks.soft_threshold import garrote_threshold, soft_threshold_for_training
 
 AXES = ("channel", "spatial")
 
@@ -142,3 +142,16 @@ def test_shrinkage_map_runs_from_nothing_to_all():
     assert torch.allclose(shrinkage_map(x, x), torch.zeros(2, 9, 7))
     assert torch.allclose(shrinkage_map(x, torch.zeros_like(x)), torch.ones(2, 9, 7))
     assert torch.isfinite(shrinkage_map(torch.zeros_like(x), torch.zeros_like(x))).all()
+
+
+@given(value=st.floats(-50, 50, width=32), level=st.floats(0, 20, width=32))
+def test_the_form_for_training_is_the_same_function(value: float, level: float) -> None:
+    x, tau = torch.tensor(value), torch.tensor(level)
+    torch.testing.assert_close(soft_threshold_for_training(x, tau), soft_threshold(x, tau))
+
+
+def test_eval_and_training_mode_agree() -> None:
+    torch.manual_seed(0)
+    layer = SoftThreshold(16)
+    x = torch.randn(2, 16, 9, 7)
+    torch.testing.assert_close(layer.train()(x), layer.eval()(x))

@@ -81,13 +81,20 @@ class SoftThreshold(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shrink features ``(N, C, H, W)`` towards zero by their threshold."""
-        shrink = soft_threshold if self.shrinkage == "soft" else garrote_threshold
-        return shrink(x, self.threshold(x))
+        tau = self.threshold(x)
+        if self.shrinkage == "garrote":
+            return garrote_threshold(x, tau)
+        return soft_threshold_for_training(x, tau) if self.training else soft_threshold(x, tau)
 
 
 def soft_threshold(x: Tensor, tau: Tensor) -> Tensor:
     """``sign(x) * max(|x| - tau, 0)`` for ``tau >= 0`` that broadcasts to ``x``."""
-    # Two Relus: no Sign, Abs or Clip in the graph, and the fastest backward pass of the forms tried.
+    # Three operations on the features, without Sign or Abs: the fewest of the forms tried.
+    return x - torch.minimum(torch.maximum(x, -tau), tau)
+
+
+def soft_threshold_for_training(x: Tensor, tau: Tensor) -> Tensor:
+    """The same function as two Relus, whose backward pass was the fastest of the forms tried."""
     return torch.relu(x - tau) - torch.relu(-x - tau)
 
 
