@@ -5,8 +5,8 @@ from __future__ import annotations
 RUN_FORMAT = 1
 """``run.json``: written by training; read by training, evaluation's command and reporting."""
 
-ARTEFACT_FORMAT = 1
-"""The JSON in a model file: written by export, read by reading."""
+ARTEFACT_FORMAT = 2
+"""The JSON in a model file: written by export, read by reading. 2: patient temperature, thresholds by class."""
 
 ARTEFACT_METADATA_KEY = "myosono"
 """Name of the ONNX metadata property that holds that JSON."""

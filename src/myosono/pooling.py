@@ -1,7 +1,7 @@
-"""From image probabilities to muscle and patient probabilities: the one rule, used in evaluation and in reading.
+"""From image probabilities to a patient's probabilities and set of diagnoses: the rules of evaluation and of reading.
 
-The probability of a muscle or of a patient is the mean of its images' probabilities (soft voting). It is the
-rule that needs no fitting, and it lives here, below the rooms, so that what is evaluated is what is read.
+The probability of a muscle or of a patient is the mean of its images' probabilities (soft voting); a patient's is then
+sharpened or softened by one temperature. The rules live here, below the rooms, so that what is evaluated is read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Group = TypeVar("Group", bound=Hashable)
+
+SMALLEST_PROBABILITY = 1e-12
+"""Probabilities are raised to this before a logarithm is taken."""
+
+_SLACK = 1e-7
 
 
 def pool_probabilities(
@@ -53,3 +58,46 @@ def pool_probabilities(
     np.add.at(sums, codes, probabilities)
     counts = np.bincount(codes, minlength=len(index))
     return list(index), sums / counts[:, None]
+
+
+def apply_temperature(
+    probabilities: NDArray[np.floating], temperature: float | NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Softmax of the log-probabilities divided by a temperature (above 1 is softer); the order of classes is kept.
+
+    Parameters
+    ----------
+    probabilities
+        Shape ``(rows, classes)``.
+    temperature
+        One number, or one per row, shape ``(rows,)``.
+
+    Examples
+    --------
+    >>> apply_temperature(np.array([[0.9, 0.1]]), 2.0).round(2).tolist()
+    [[0.75, 0.25]]
+    """
+    scale = np.broadcast_to(np.asarray(temperature, dtype=np.float64), len(probabilities))[:, None]
+    logs = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST_PROBABILITY)) / scale
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def in_prediction_set(probabilities: NDArray[np.floating], thresholds: Sequence[float | None]) -> NDArray[np.bool_]:
+    """Which classes are in each patient's set: those with ``1 - probability <= threshold``.
+
+    Parameters
+    ----------
+    probabilities
+        Shape ``(patients, classes)``, calibrated as patients.
+    thresholds
+        By class; None admits the class always.
+
+    Examples
+    --------
+    >>> in_prediction_set(np.array([[0.7, 0.2, 0.1]]), (0.8, 0.8, None)).tolist()
+    [[True, True, True]]
+    """
+    limits = np.array([np.inf if threshold is None else threshold for threshold in thresholds])
+    # The slack admits a score equal to the threshold after a float32 round trip.
+    return np.asarray(1 - np.asarray(probabilities, dtype=np.float64) <= limits + _SLACK, dtype=np.bool_)

@@ -13,7 +13,7 @@ def test_json_there_and_back(study):
     found = evaluate(study, resamples=50, split={"kind": "patient", "leaks": False})
     text = json.dumps(found.to_dict(), allow_nan=False)
     assert Evaluation.from_dict(json.loads(text)) == found
-    assert json.loads(text)["format"] == 1
+    assert json.loads(text)["format"] == 2
 
 
 def test_same_seed_same_figures_in_any_row_order(study):
@@ -64,7 +64,7 @@ def test_only_validation_rows(study):
         evaluate(study[study["role"] == "validation"])
 
 
-@pytest.mark.parametrize("damage", [{"format": 2}, {"counts": 3}, {"levels": {"image": {}}}])
+@pytest.mark.parametrize("damage", [{"format": 1}, {"counts": 3}, {"levels": {"image": {}}}])
 def test_damaged_metrics(study, damage):
     with pytest.raises(PredictionsError):
         Evaluation.from_dict({**evaluate(study, resamples=0).to_dict(), **damage})

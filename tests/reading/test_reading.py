@@ -8,7 +8,7 @@ from PIL import Image
 
 import myosono
 from myosono.errors import ArtefactError, ImageError, UsageError
-from myosono.pooling import pool_probabilities
+from myosono.pooling import apply_temperature, pool_probabilities
 from myosono.reading import draw_overlay, load, overlay_name
 
 
@@ -33,7 +33,8 @@ def test_images_muscles_and_the_patient(reader, study):
     assert [(m.muscle, m.side, m.images) for m in reading.muscles] == [("G", "L", 1), ("D", "R", 2)]
     table = np.array([list(i.probabilities.values()) for i in reading.images])
     (patient,) = reading.patients
-    np.testing.assert_allclose(list(patient.probabilities.values()), pool_probabilities(table, ["P7"] * 3)[1][0])
+    pooled = apply_temperature(pool_probabilities(table, ["P7"] * 3)[1], reader.artefact.patient_rule.temperature)
+    np.testing.assert_allclose(list(patient.probabilities.values()), pooled[0])
     assert patient.images == 3
     assert patient.abstained == (len(patient.prediction_set) != 1)
 
@@ -77,9 +78,8 @@ def test_frames_of_one_clip_do_not_outvote_a_still(reader, tmp_path):
     reading = reader.read(tmp_path)
     assert len(reading.images) == 10
     rows = {i.path: np.array(list(i.probabilities.values())) for i in reading.images}
-    np.testing.assert_allclose(
-        list(reading.patients[0].probabilities.values()), np.mean(list(rows.values()), axis=0), rtol=1e-6
-    )
+    pooled = reader.artefact.patient_rule.calibrate(np.mean(list(rows.values()), axis=0))
+    np.testing.assert_allclose(list(reading.patients[0].probabilities.values()), pooled, rtol=1e-6)
 
 
 def test_overrides_and_arrays(reader):
@@ -146,7 +146,7 @@ def test_other_files_and_newer_formats_are_refused_by_name(tiny_model, tmp_path)
 
 def test_the_embedded_model_reads_and_says_that_it_is_simulation_trained():
     reader = myosono.load()
-    assert reader.model.warnings == ("simulation-trained, not for clinical use",)
+    assert reader.model.warnings[0] == "simulation-trained, not for clinical use"
     assert reader.artefact.classes == ("Normal", "IBM", "PM", "DM")
     image = np.random.default_rng(4).integers(0, 256, (498, 447), dtype=np.uint8)
     assert sum(reader.read(image).images[0].probabilities.values()) == pytest.approx(1, abs=1e-5)

@@ -105,16 +105,17 @@ def print_summary(found: Evaluation, to: Console) -> None:
         table.add_row(_LEVELS[name], str(level.units), *[_cell(getattr(level, metric)) for metric in _METRICS])
     to.print(table)
     calibration, conformal = found.calibration, found.conformal
-    before, after = calibration.image.before.ece, calibration.image.after.ece
-    to.print(
-        f"Calibration error of images: {before:.3f} before, {after:.3f} after temperature scaling."
-        if calibration.fitted
-        else calibration.note
-    )
-    if conformal.fitted and conformal.coverage.value is not None and conformal.decided.value is not None:
+    if calibration.fitted:
+        for units, part in (("images", calibration.image), ("patients", calibration.patient)):
+            to.print(f"Calibration error of {units}: {_cell(part.before.ece)} before, {_cell(part.after.ece)} after.")
+    else:
+        to.print(calibration.note)
+    if conformal.overall is not None:
+        found_sets = conformal.overall
         to.print(
-            f"Prediction sets hold the truth for {conformal.coverage.value:.0%} of patients "
-            f"(promised {1 - conformal.alpha:.0%}); {conformal.decided.value:.0%} get a single class."
+            f"Prediction sets hold the truth for {_cell(found_sets.coverage)} of patients (promised "
+            f"{1 - conformal.alpha:.2f}); {_cell(found_sets.decided)} get a single class, "
+            f"{_cell(found_sets.narrowed)} several, for {_cell(found_sets.abstained)} the tool abstains."
         )
     if (found.split or {}).get("leaks") or found.shared.several_test_folds or found.shared.test_and_validation:
         to.print("The split leaks: tested patients were also trained on. These figures overestimate.", style="bold red")

@@ -86,7 +86,7 @@ def show_reading(reading: Reading, to: Console) -> None:
     for heading in ("patient", "result", *classes, "images"):
         table.add_column(heading, justify="left" if heading in ("patient", "result") else "right")
     for patient in reading.patients:
-        result = patient.label or "abstains: " + "; ".join(patient.reasons)
+        result = ": ".join(part for part in (patient.answer, "; ".join(patient.reasons)) if part)
         shares = _cells(patient.probabilities, classes)
         table.add_row(escape(patient.patient_id), escape(result), *shares, str(patient.images))
     to.print(table)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from myosono.evaluation.calibration import TEMPERATURE_BOUNDS
+from myosono.evaluation.calibration import Temperatures, calibration_warnings
 from myosono.evaluation.intervals import FEW_PATIENTS
 from myosono.evaluation.levels import Units
 from myosono.evaluation.result import SharedPatients
@@ -15,7 +15,9 @@ from myosono.evaluation.table import Predictions
 FEW_PATIENTS_OF_CLASS = 5
 
 
-def find_warnings(predictions: Predictions, temperatures: Mapping[str, float], patients: Units) -> tuple[str, ...]:
+def find_warnings(
+    predictions: Predictions, temperatures: Mapping[str, Temperatures], patients: Units
+) -> tuple[str, ...]:
     """All warnings about a table, each one sentence.
 
     Parameters
@@ -31,7 +33,7 @@ def find_warnings(predictions: Predictions, temperatures: Mapping[str, float], p
         *_few_patients(predictions, patients),
         *_shared(find_shared_patients(predictions)),
         *_repeated(predictions),
-        *_temperatures(predictions, temperatures),
+        *calibration_warnings(predictions, temperatures),
     )
 
 
@@ -94,19 +96,3 @@ def _repeated(predictions: Predictions) -> list[str]:
     test = predictions.rows("test").table
     again = int((test.groupby("image_id")["fold"].nunique() > 1).sum())
     return [f"{again} images are tested in more than one fold and count once for each."] if again else []
-
-
-def _temperatures(predictions: Predictions, temperatures: Mapping[str, float]) -> list[str]:
-    test_folds = predictions.rows("test").folds
-    without = [fold for fold in test_folds if fold not in temperatures]
-    found = []
-    if temperatures and without:
-        found.append(f"No validation rows in fold {', '.join(without)}: its probabilities stay uncalibrated.")
-    lo, hi = TEMPERATURE_BOUNDS
-    for fold, temperature in temperatures.items():
-        if not lo * 1.01 < temperature < hi * 0.99:
-            found.append(
-                f"The temperature of fold {fold} is at its limit ({temperature:.3g}): its validation patients do not "
-                "determine it."
-            )
-    return found

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from myosono.errors import PredictionsError
 from myosono.evaluation import audit, sections
-from myosono.evaluation.calibration import apply_temperature, fit_temperatures
+from myosono.evaluation.calibration import calibrate_images, calibrate_patients, fit_temperatures
 from myosono.evaluation.conformal import ALPHA
 from myosono.evaluation.intervals import PatientBootstrap
 from myosono.evaluation.levels import LEVELS, Units, units_at
@@ -57,18 +55,18 @@ def evaluate(
     if test.table.empty:
         raise PredictionsError("column role holds no 'test' row: nothing to evaluate", path=predictions.source)
     temperatures = fit_temperatures(predictions)
-    calibrated = _calibrated(test, temperatures)
+    calibrated = calibrate_images(test, temperatures)
+    patients = calibrate_patients(test, calibrated, temperatures)
     bootstrap = PatientBootstrap(test.table["patient_id"].tolist(), resamples=resamples, seed=seed)
     units: dict[str, Units] = {level: units_at(level, test, calibrated) for level in LEVELS}
+    units["patient"] = patients
     has_muscles = bool((test.table["muscle"] != "").any())
     levels: dict[str, LevelMetrics] = {
         level: sections.level_metrics(units[level], test.classes, bootstrap)
         for level in LEVELS
         if level != "muscle" or has_muscles
     }
-    conformal, sets = prediction_set_section(
-        test, calibrated, validation, _calibrated(validation, temperatures), bootstrap, alpha
-    )
+    conformal, sets = prediction_set_section(test, patients, validation, temperatures, bootstrap, alpha)
     folds = sections.fold_metrics(test, calibrated, validation, temperatures)
     return Evaluation(
         classes=test.classes,
@@ -79,15 +77,10 @@ def evaluate(
         by_muscle=sections.muscle_metrics(test, calibrated, bootstrap) if has_muscles else (),
         folds=folds,
         fold_spread=sections.fold_spread(folds),
-        calibration=sections.calibration_section(test, calibrated, temperatures),
+        calibration=sections.calibration_section(test, calibrated, patients, temperatures, bootstrap),
         conformal=conformal,
-        patients=patient_results(units["patient"], test.classes, sets),
+        patients=patient_results(patients, test.classes, sets),
         resamples=resamples,
         seed=seed,
-        warnings=audit.find_warnings(predictions, temperatures, units["patient"]),
+        warnings=audit.find_warnings(predictions, temperatures, patients),
     )
-
-
-def _calibrated(part: Predictions, temperatures: Mapping[str, float]) -> NDArray[np.float64]:
-    per_row = part.table["fold"].map(lambda fold: temperatures.get(fold, 1.0)).to_numpy(dtype=np.float64)
-    return apply_temperature(part.probabilities, per_row) if temperatures else part.probabilities

@@ -44,12 +44,15 @@ class PatientBootstrap:
 
     Attributes
     ----------
+    patients, seed
+        As given; the patients distinct and sorted.
     counts
         How often each draw holds each patient, shape ``(resamples, patients)``.
     """
 
     def __init__(self, patients: Sequence[str], *, resamples: int = 1000, seed: int = 0) -> None:
         """Draw once, for every metric."""
+        self.seed = seed
         self.patients = tuple(sorted(set(patients)))  # the order of rows must not matter
         self._place = {patient: number for number, patient in enumerate(self.patients)}
         n = len(self.patients)
@@ -83,3 +86,37 @@ def percentile_interval(value: float, samples: NDArray[np.float64]) -> Estimate:
         return Estimate(float(value))
     lo, hi = np.quantile(defined, _TAILS)
     return Estimate(float(value), float(lo), float(hi))
+
+
+def share_estimate(holds: NDArray[np.bool_], weights: NDArray[np.float64] | None, patients: int) -> Estimate:
+    """How many units something holds for, with its 95 % interval.
+
+    Where it holds for all or for none, every draw agrees, which is no certainty: the exact bound for as many patients
+    is given instead (Clopper & Pearson 1934).
+
+    Parameters
+    ----------
+    holds
+        Shape ``(units,)``; without units the share is undefined.
+    weights
+        Weight of each unit in each draw, shape ``(resamples, units)``; None or no draws give no interval.
+    patients
+        Patients behind the units.
+
+    Examples
+    --------
+    >>> share_estimate(np.ones(10, bool), np.ones((5, 10)), 10)
+    Estimate(value=1.0, lo=0.6915028921812392, hi=1.0)
+    """
+    if not len(holds):
+        return Estimate(None)
+    value = float(holds.mean())
+    if weights is None or not len(weights):
+        return Estimate(value)
+    if value in (0.0, 1.0):
+        bound = float((1 - _TAILS[1]) ** (1 / patients))
+        return Estimate(value, bound, 1.0) if value else Estimate(value, 0.0, 1 - bound)
+    total = weights.sum(axis=1)
+    drawn = np.full(len(weights), np.nan)
+    np.divide(weights @ holds, total, out=drawn, where=total > 0)
+    return percentile_interval(value, drawn)

@@ -3,111 +3,160 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from myosono.evaluation.conformal import conformal_threshold, patients_needed, prediction_sets
-from myosono.evaluation.intervals import Estimate, PatientBootstrap, percentile_interval
-from myosono.evaluation.levels import Units, units_at
-from myosono.evaluation.result import Conformal, FoldThreshold, PatientResult
+from myosono.evaluation.calibration import Temperatures, calibrate_images, calibrate_patients
+from myosono.evaluation.conformal import ConformalRule, coverage_range, fit_conformal, patients_needed
+from myosono.evaluation.intervals import Estimate, PatientBootstrap, share_estimate
+from myosono.evaluation.levels import Units
+from myosono.evaluation.result import Conformal, FoldSets, PatientResult, SetFigures
 from myosono.evaluation.table import Predictions
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldRule:
+    """A fold's rule and the patients that it judges."""
+
+    rule: ConformalRule
+    tested: Units
+
+
+def fold_rules(
+    test: Predictions, validation: Predictions, temperatures: Mapping[str, Temperatures], alpha: float
+) -> dict[str, FoldRule]:
+    """The rule of each test fold, from its validation patients, with its test patients."""
+    found = {}
+    for fold in test.folds:
+        held, tested = (_patients_of(part, fold, temperatures) for part in (validation, test))
+        rule = fit_conformal(held.probabilities, held.targets, classes=test.classes, alpha=alpha)
+        found[fold] = FoldRule(rule, tested)
+    return found
+
+
+def _patients_of(part: Predictions, fold: str, temperatures: Mapping[str, Temperatures]) -> Units:
+    rows = Predictions(part.table[part.table["fold"] == fold].reset_index(drop=True), part.classes)
+    return calibrate_patients(rows, calibrate_images(rows, temperatures), temperatures)
 
 
 def prediction_set_section(
     test: Predictions,
-    calibrated: Floats,
+    patients: Units,
     validation: Predictions,
-    calibrated_validation: Floats,
+    temperatures: Mapping[str, Temperatures],
     bootstrap: PatientBootstrap,
     alpha: float,
 ) -> tuple[Conformal, dict[str, Bools] | None]:
-    """Prediction sets of test patients, each from the threshold of the fold that tested it, and how they fared.
+    """Prediction sets of test patients, each from the rule of the fold that tested it, and how they fared.
 
     A patient that several folds tested (only when the split is not by patient) gets the union of its sets.
+
+    Parameters
+    ----------
+    patients
+        The test patients, calibrated.
 
     Returns
     -------
     section, sets
         ``sets`` maps a patient to its set, shape ``(classes,)``; None without validation rows.
     """
-    own = conformal_threshold(calibrated, test.targets, _patients(test), alpha=alpha)
-    out_of_fold = FoldThreshold(own.threshold, own.patients)
+    classes = test.classes
+    own = fit_conformal(patients.probabilities, patients.targets, classes=classes, alpha=alpha)
+    out_of_fold = _described(own, classes)
     if validation.table.empty:
-        note, nothing = "No validation rows: no prediction sets were made.", Estimate(None)
-        unknown: dict[str, float | None] = dict.fromkeys(test.classes)
-        return Conformal(False, note, alpha, {}, out_of_fold, nothing, nothing, nothing, None, unknown), None
-    thresholds: dict[str, FoldThreshold] = {}
+        note = "No validation rows: no prediction sets were made."
+        return Conformal(False, note, alpha, {}, out_of_fold, None, None, {}), None
+    rules = fold_rules(test, validation, temperatures, alpha)
     sets: dict[str, Bools] = {}
-    for fold in test.folds:
-        held, tested = _in_fold(validation, fold), _in_fold(test, fold)
-        found = conformal_threshold(
-            calibrated_validation[held], validation.targets[held], _patients(validation, held), alpha=alpha
-        )
-        thresholds[fold] = FoldThreshold(found.threshold, found.patients)
-        part = Predictions(test.table[tested].reset_index(drop=True), test.classes)
-        patients = units_at("patient", part, calibrated[tested])
-        rows = prediction_sets(patients.probabilities, found.threshold)
-        for patient, row in zip(patients.patients, rows, strict=True):
+    for found in rules.values():
+        rows = found.rule.sets(found.tested.probabilities)
+        for patient, row in zip(found.tested.patients, rows, strict=True):
             sets[patient] = sets[patient] | row if patient in sets else row
-    achieved = _achieved(units_at("patient", test, calibrated), sets, test.classes, bootstrap)
-    return Conformal(True, _note(thresholds, alpha), alpha, thresholds, out_of_fold, **achieved), sets
+    stacked = np.stack([sets[patient] for patient in patients.patients])
+    everybody = np.ones(len(patients), dtype=np.bool_)
+    section = Conformal(
+        fitted=True,
+        note=_note(rules, classes, alpha),
+        alpha=alpha,
+        folds={fold: _described(found.rule, classes) for fold, found in rules.items()},
+        out_of_fold=out_of_fold,
+        coverage_range=_range(rules, alpha),
+        overall=set_figures(patients, stacked, everybody, bootstrap),
+        per_class={
+            name: set_figures(patients, stacked, patients.targets == k, bootstrap) for k, name in enumerate(classes)
+        },
+    )
+    return section, sets
 
 
-def _in_fold(part: Predictions, fold: str) -> Bools:
-    return np.asarray(part.table["fold"] == fold, dtype=np.bool_)
+def _described(rule: ConformalRule, classes: tuple[str, ...]) -> FoldSets:
+    return FoldSets(
+        kind=rule.kind,
+        thresholds=dict(zip(classes, rule.thresholds, strict=True)),
+        patients=dict(zip(classes, rule.patients, strict=True)),
+        note=rule.note,
+    )
 
 
-def _patients(part: Predictions, rows: Bools | slice = slice(None)) -> list[str]:
-    return list(part.table["patient_id"].to_numpy()[rows])
-
-
-def _note(thresholds: Mapping[str, FoldThreshold], alpha: float) -> str:
-    short = [fold for fold, found in thresholds.items() if found.threshold is None]
-    if short:
-        return (
-            f"Fold {', '.join(short)} has fewer than the {patients_needed(alpha)} validation patients that "
-            f"{1 - alpha:.0%} coverage needs: every class is in each of its sets."
+def _note(rules: Mapping[str, FoldRule], classes: tuple[str, ...], alpha: float) -> str:
+    needed, everyone = patients_needed(alpha), [one.rule for one in rules.values()]
+    powerless = [fold for fold, one in rules.items() if one.rule.always_abstains]
+    marginal = [rule for rule in everyone if rule.kind == "marginal"]
+    found = []
+    if powerless:
+        found.append(
+            f"Fold {', '.join(powerless)} has fewer than the {needed} validation patients that {1 - alpha:.0%} "
+            "coverage needs: every class is in each of its sets."
         )
-    return "Thresholds from each fold's validation patients, applied to its test patients."
+    if len(marginal) < len(everyone):
+        where = f" in {len(everyone) - len(marginal)} of {len(everyone)} folds" if marginal else ""
+        found.append(f"A threshold for each class{where}: the promise holds within each class.")
+    if len(marginal) > len(powerless):
+        least, name = min((rule.patients[k], name) for rule in marginal for k, name in enumerate(classes))
+        found.append(
+            "One threshold for all classes: the promise is for all patients together, perhaps less for a rare class. "
+            f"A threshold for each needs {needed} validation patients of every class in a fold; {name} has {least}."
+        )
+    return " ".join(found)
 
 
-class _Achieved(TypedDict):
-    coverage: Estimate
-    decided: Estimate
-    accuracy_when_decided: Estimate
-    mean_set_size: float | None
-    coverage_per_class: dict[str, float | None]
+def _range(rules: Mapping[str, FoldRule], alpha: float) -> tuple[float, ...] | None:
+    fewest = min((sum(one.rule.patients) for one in rules.values() if one.rule.kind == "marginal"), default=None)
+    return None if fewest is None else coverage_range(fewest, alpha)
 
 
-def _achieved(
-    everyone: Units, sets: Mapping[str, Bools], classes: tuple[str, ...], bootstrap: PatientBootstrap
-) -> _Achieved:
-    stacked = np.stack([sets[patient] for patient in everyone.patients])
-    covered = stacked[np.arange(len(everyone)), everyone.targets]
-    decided = stacked.sum(axis=1) == 1
-    weights = bootstrap.weights(everyone.patients)
+def set_figures(patients: Units, sets: Bools, among: Bools, bootstrap: PatientBootstrap) -> SetFigures:
+    """How the sets of some patients fared, with intervals over patients.
 
-    def share(of: Bools, among: Bools) -> Estimate:
-        if not among.any():
-            return Estimate(None)
-        drawn_among = weights @ among.astype(np.float64)
-        drawn = np.full(len(weights), np.nan)
-        np.divide(weights @ (of & among).astype(np.float64), drawn_among, out=drawn, where=drawn_among > 0)
-        return percentile_interval(float((of & among).sum() / among.sum()), drawn)
+    Parameters
+    ----------
+    sets
+        Shape ``(patients, classes)``.
+    among
+        The patients concerned, shape ``(patients,)``.
+    """
+    covered = sets[np.arange(len(patients)), patients.targets]
+    size = sets.sum(axis=1)
+    decided, narrowed = size == 1, (size > 1) & (size < sets.shape[1])
+    weights = bootstrap.weights(patients.patients)
 
-    everybody = np.ones_like(covered)
-    return {
-        "coverage": share(covered, everybody),
-        "decided": share(decided, everybody),
-        "accuracy_when_decided": share(covered, decided),
-        "mean_set_size": float(stacked.sum(axis=1).mean()),
-        "coverage_per_class": {name: share(covered, everyone.targets == k).value for k, name in enumerate(classes)},
-    }
+    def share(of: Bools, within: Bools) -> Estimate:
+        return share_estimate(of[within], weights[:, within], int(within.sum()))
+
+    return SetFigures(
+        patients=int(among.sum()),
+        coverage=share(covered, among),
+        decided=share(decided, among),
+        narrowed=share(narrowed, among),
+        abstained=share(~decided & ~narrowed, among),
+        accuracy_when_decided=share(covered, among & decided),
+        mean_set_size=float(size[among].mean()) if among.any() else None,
+    )
 
 
 def patient_results(units: Units, classes: tuple[str, ...], sets: dict[str, Bools] | None) -> tuple[PatientResult, ...]:

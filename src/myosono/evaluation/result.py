@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 from myosono.errors import PredictionsError
 from myosono.evaluation.intervals import Estimate
 
-FORMAT = 1
+FORMAT = 2
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
 """The summary metrics of a level, in the order in which they are shown."""
 
@@ -95,6 +95,7 @@ class FoldMetrics:
 
     fold: str
     temperature: float | None
+    patient_temperature: float | None
     images: int
     patients: int
     validation_patients: int
@@ -112,51 +113,109 @@ class Spread:
 
 @dataclass(frozen=True)
 class CalibrationScores:
-    """Expected calibration error, Brier score, negative log-likelihood (nats)."""
+    """Expected calibration error, Brier score, negative log-likelihood (nats), with intervals over patients."""
 
-    ece: float
-    brier: float
-    nll: float
+    ece: Estimate
+    brier: Estimate
+    nll: Estimate
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Units whose confidence lies in ``(lo, hi]``."""
+    """Units whose confidence lies in ``(lo, hi]``, and the share of them decided rightly."""
 
     lo: float
     hi: float
     count: int
     confidence: float | None
-    accuracy: float | None
+    accuracy: Estimate
 
 
 @dataclass(frozen=True)
 class CalibrationLevel:
-    """Before and after temperature scaling, at one level."""
+    """Before and after temperature scaling, at one level.
+
+    Attributes
+    ----------
+    image_temperature_only
+        Of patients: pooled from calibrated images, before their own temperature; None at image level.
+    error_by_chance
+        Of patients: the ECE that honest probabilities would show with as few of them; None at image level, where
+        images of one patient are not independent.
+    """
 
     before: CalibrationScores
     after: CalibrationScores
     reliability_before: tuple[ReliabilityBin, ...]
     reliability_after: tuple[ReliabilityBin, ...]
+    image_temperature_only: CalibrationScores | None = None
+    error_by_chance: Estimate | None = None
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Temperature scaling; ``note`` says why when ``fitted`` is False."""
+    """Temperature scaling; ``note`` says why when ``fitted`` is False.
+
+    Attributes
+    ----------
+    judging
+        Whether the test patients suffice to judge calibration; empty if they do.
+    temperatures, patient_temperatures
+        By fold.
+    """
 
     fitted: bool
     note: str
+    judging: str
     temperatures: dict[str, float]
+    patient_temperatures: dict[str, float]
     image: CalibrationLevel
     patient: CalibrationLevel
 
 
 @dataclass(frozen=True)
-class FoldThreshold:
-    """Conformal threshold of a fold; None means that too few patients were left to calibrate on."""
+class FoldSets:
+    """How a fold's prediction sets were calibrated.
 
-    threshold: float | None
+    Attributes
+    ----------
+    kind
+        ``marginal`` (one threshold for all classes) or ``class_conditional`` (one for each).
+    thresholds
+        By class; None where too few patients were left, so that the class is in every set.
+    patients
+        Calibration patients, by class.
+    note
+        Why the thresholds are of this kind.
+    """
+
+    kind: str
+    thresholds: dict[str, float | None]
+    patients: dict[str, int]
+    note: str
+
+
+@dataclass(frozen=True)
+class SetFigures:
+    """How the sets of some patients fared; ``decided``, ``narrowed`` and ``abstained`` sum to 1.
+
+    Attributes
+    ----------
+    coverage
+        Share of patients whose set holds the truth.
+    decided, narrowed, abstained
+        Share with a single class; with several but not all; with none or all.
+    accuracy_when_decided
+        Share decided rightly among those with a single class.
+    """
+
     patients: int
+    coverage: Estimate
+    decided: Estimate
+    narrowed: Estimate
+    abstained: Estimate
+    accuracy_when_decided: Estimate
+    mean_set_size: float | None
 
 
 @dataclass(frozen=True)
@@ -165,18 +224,24 @@ class Conformal:
 
     ``folds`` are calibrated on validation patients and give the achieved figures on test patients. ``out_of_fold`` is
     calibrated on all test patients: for a model that is deployed after this evaluation, not for figures in it.
+
+    Attributes
+    ----------
+    coverage_range
+        Between what a model calibrated on as few patients truly covers, in nine calibrations of ten, for the fold with
+        the fewest; None without marginal thresholds.
+    overall, per_class
+        What was achieved on test patients; None without validation rows.
     """
 
     fitted: bool
     note: str
     alpha: float
-    folds: dict[str, FoldThreshold]
-    out_of_fold: FoldThreshold
-    coverage: Estimate
-    decided: Estimate
-    accuracy_when_decided: Estimate
-    mean_set_size: float | None
-    coverage_per_class: dict[str, float | None]
+    folds: dict[str, FoldSets]
+    out_of_fold: FoldSets
+    coverage_range: tuple[float, ...] | None
+    overall: SetFigures | None
+    per_class: dict[str, SetFigures]
 
 
 @dataclass(frozen=True)
@@ -234,7 +299,10 @@ class Evaluation:
             If the format is another or a key is missing.
         """
         if data.get("format") != FORMAT:
-            raise PredictionsError(f"metrics of format {data.get('format')!r}; this version reads format {FORMAT}")
+            raise PredictionsError(
+                f"metrics of format {data.get('format')!r}; this version reads format {FORMAT}",
+                remedy="Make them again with: myosono evaluate",
+            )
         try:
             return typing.cast(Self, _build(cls, data))
         except (KeyError, TypeError, AttributeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from myosono.evaluation.result import (
     FoldMetrics,
     LevelMetrics,
     MuscleMetrics,
+    ReliabilityBin,
     RocCurve,
     Spread,
 )
@@ -102,19 +104,26 @@ def muscle_metrics(test: Predictions, calibrated: Floats, bootstrap: PatientBoot
 
 
 def fold_metrics(
-    test: Predictions, calibrated: Floats, validation: Predictions, temperatures: Mapping[str, float]
+    test: Predictions, calibrated: Floats, validation: Predictions, temperatures: Mapping[str, cal.Temperatures]
 ) -> tuple[FoldMetrics, ...]:
     """Each fold alone, at image and patient level."""
     found = []
     for fold in test.folds:
         rows = (test.table["fold"] == fold).to_numpy()
         part = Predictions(test.table[rows].reset_index(drop=True), test.classes)
-        patients = units_at("patient", part, calibrated[rows])
+        patients, used = cal.calibrate_patients(part, calibrated[rows], temperatures), temperatures.get(fold)
         validated = validation.table.loc[validation.table["fold"] == fold, "patient_id"].nunique()
         image = _summary(units_at("image", part, calibrated[rows]))
         found.append(
             FoldMetrics(
-                fold, temperatures.get(fold), int(rows.sum()), len(patients), validated, image, _summary(patients)
+                fold=fold,
+                temperature=None if used is None else used.image,
+                patient_temperature=None if used is None else used.patient,
+                images=int(rows.sum()),
+                patients=len(patients),
+                validation_patients=validated,
+                image=image,
+                patient=_summary(patients),
             )
         )
     return tuple(found)
@@ -140,27 +149,49 @@ def fold_spread(folds: tuple[FoldMetrics, ...]) -> dict[str, dict[str, Spread]]:
     }
 
 
-def calibration_section(test: Predictions, calibrated: Floats, temperatures: Mapping[str, float]) -> Calibration:
-    """Calibration of test probabilities before and after the temperatures."""
-
-    def level(before: Units, after: Units) -> CalibrationLevel:
-        return CalibrationLevel(
-            before=cal.calibration_scores(before.probabilities, before.targets),
-            after=cal.calibration_scores(after.probabilities, after.targets),
-            reliability_before=cal.reliability_bins(before.probabilities, before.targets),
-            reliability_after=cal.reliability_bins(after.probabilities, after.targets),
-        )
-
+def calibration_section(
+    test: Predictions,
+    calibrated: Floats,
+    patients: Units,
+    temperatures: Mapping[str, cal.Temperatures],
+    bootstrap: PatientBootstrap,
+) -> Calibration:
+    """Calibration of test probabilities before and after the temperatures, of images and of patients."""
     used = {fold: temperatures[fold] for fold in test.folds if fold in temperatures}
     note = (
-        "One temperature per fold, fitted on that fold's validation patients."
+        "Two temperatures per fold, fitted on that fold's validation patients: one for images, one for the patients "
+        "that they are pooled to."
         if used
         else "No validation rows: no temperature was fitted, and the probabilities are as the network gave them."
     )
+    images = _calibration_level(units_at("image", test), units_at("image", test, calibrated), bootstrap, cal.BINS)
+    bins = cal.patient_bins(len(patients))
+    pooled = cal.calibration_scores(units_at("patient", test, calibrated), bootstrap, bins=bins)
+    level = _calibration_level(units_at("patient", test), patients, bootstrap, bins)
     return Calibration(
         fitted=bool(used),
         note=note,
-        temperatures=used,
-        image=level(units_at("image", test), units_at("image", test, calibrated)),
-        patient=level(units_at("patient", test), units_at("patient", test, calibrated)),
+        judging=cal.judging_note(patients),
+        temperatures={fold: both.image for fold, both in used.items()},
+        patient_temperatures={fold: both.patient for fold, both in used.items()},
+        image=images,
+        patient=replace(
+            level,
+            image_temperature_only=pooled,
+            error_by_chance=cal.chance_error(patients, bins=bins, seed=bootstrap.seed),
+        ),
+    )
+
+
+def _calibration_level(before: Units, after: Units, bootstrap: PatientBootstrap, bins: int) -> CalibrationLevel:
+    def reliability(units: Units) -> tuple[ReliabilityBin, ...]:
+        return cal.reliability_bins(
+            units.probabilities, units.targets, bins=bins, patients=units.patients, bootstrap=bootstrap
+        )
+
+    return CalibrationLevel(
+        before=cal.calibration_scores(before, bootstrap, bins=bins),
+        after=cal.calibration_scores(after, bootstrap, bins=bins),
+        reliability_before=reliability(before),
+        reliability_after=reliability(after),
     )

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from myosono.cohort import Cohort
 from myosono.errors import ArtefactError, UsageError
-from myosono.evaluation import Evaluation, apply_temperature, conformal_threshold, evaluate, fit_temperature
+from myosono.evaluation import Evaluation, evaluate
+from myosono.export.calibrate import calibration_metadata
 from myosono.export.graph import ReadingGraph, save, to_onnx
 from myosono.export.parity import MAX_LOGIT_DIFFERENCE, Parity, prove_parity
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
@@ -120,13 +121,7 @@ def load_network(run: Run, fold: int) -> STANet:
 
 def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tuple[float, dict[str, Any]]:
     """Temperature and metadata from the fold's validation patients; test patients only give the stated evidence."""
-    validation = table[table["role"] == "validation"]
-    columns = [f"p_{label}" for label in run.classes]
-    probabilities = validation[columns].to_numpy(np.float64)
-    targets = validation["target"].map(run.classes.index).to_numpy(np.intp)
-    patients = validation["patient_id"].tolist()
-    temperature = fit_temperature(probabilities, targets, patients)
-    conformal = conformal_threshold(apply_temperature(probabilities, temperature), targets, patients)
+    temperature, calibration = calibration_metadata(table, run.classes)
     cohort, split = run.facts["cohort"], run.facts["split"]
     metadata = {
         "format": ARTEFACT_FORMAT,
@@ -135,8 +130,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
         "task": run.facts["task"],
         "classes": list(run.classes),
         "size": run.recipe.size,
-        "temperature": temperature,
-        "conformal": {"threshold": conformal.threshold, "alpha": conformal.alpha, "patients": conformal.patients},
+        **calibration,
         "trained_on": _trained_on(cohort),
         "simulated": cohort["simulated"],
         "cohort": {key: cohort[key] for key in ("name", "content_hash", "licence", "images", "patients")},
@@ -162,6 +156,7 @@ def _evidence(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "test_patients": data["counts"]["patients"],
         **{level: {key: data["levels"][level][key] for key in wanted} for level in ("image", "patient")},
+        "sets": {key: data["conformal"]["overall"][key] for key in ("coverage", "decided", "accuracy_when_decided")},
     }
 
 

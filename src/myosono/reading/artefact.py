@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from myosono.errors import ArtefactError
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
 from myosono.hashing import sha256_file
+from myosono.reading.decision import PatientRule
 
 EMBEDDED = "stanet_s_simulated.onnx"
 
@@ -82,6 +83,14 @@ class Artefact:
         except _LOAD_ERRORS as error:
             raise ArtefactError("is not a readable model file (damaged or truncated)", path=self.path) from error
         self.metadata = _metadata(self._session, self.path)
+        try:
+            self.patient_rule = PatientRule.from_metadata(self.metadata)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ArtefactError(
+                f"its calibration is damaged or incomplete ({error!r})",
+                path=self.path,
+                remedy="Copy it again from its source, or export it again",
+            ) from error
         self.sha256 = sha256_file(self.path)
 
     @property

@@ -50,6 +50,7 @@ class Reader:
         metadata = self.artefact.metadata
         warnings = [SIMULATED_WARNING] if metadata["simulated"] else []
         warnings += [LEAK_WARNING] if metadata["split"]["leaks"] else []
+        warnings += self.artefact.patient_rule.warnings
         return ModelFacts(
             name=metadata["name"],
             version=str(metadata.get("created", "")),
@@ -151,10 +152,14 @@ class Reader:
 
     def _patients(self, images: list[ImageReading]) -> Iterator[PatientReading]:
         usable = [image for image in images if not image.abstained]
+        rule = self.artefact.patient_rule
         for patient, pooled, count in self._pooled(usable, [image.patient_id for image in usable]):
-            members, reasons = self._prediction_set(pooled)
+            calibrated = rule.calibrate(np.array(list(pooled.values())))
+            members = rule.members(calibrated)
+            files = len({image.path for image in usable if image.patient_id == patient})
             label = members[0] if len(members) == 1 else None
-            yield PatientReading(patient, pooled, label, members, label is None, reasons, count)
+            reasons = rule.reasons(members, files)
+            yield PatientReading(patient, self._named(calibrated), label, members, label is None, reasons, count)
         read = {image.patient_id for image in usable}
         for patient in dict.fromkeys(image.patient_id for image in images if image.patient_id not in read):
             yield PatientReading(patient, {}, None, (), True, ("none of the images could be classified",), 0)
@@ -171,21 +176,6 @@ class Reader:
         counts = Counter(groups)
         for key, row in zip(keys, pooled, strict=True):
             yield key, self._named(row), counts[key]
-
-    def _prediction_set(self, probabilities: dict[str, float]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Diagnoses that cannot be excluded at the artefact's confidence (split conformal, LAC score)."""
-        conformal = self.artefact.metadata["conformal"]
-        threshold = conformal["threshold"]
-        if threshold is None:
-            reason = f"only {conformal['patients']} calibration patients: too few to exclude any diagnosis"
-            return tuple(probabilities), (reason,)
-        members = tuple(name for name, p in probabilities.items() if 1 - p <= threshold + 1e-7)
-        coverage = f"{1 - conformal['alpha']:.0%}"
-        if not members:
-            return (), (f"unlike the calibration patients: no diagnosis reaches {coverage} confidence",)
-        if len(members) > 1:
-            return members, (f"{' or '.join(members)} remain possible at {coverage} confidence",)
-        return members, ()
 
 
 def load(path: str | Path | None = None, *, threads: int = 0, limits: Limits | None = None) -> Reader:

@@ -121,7 +121,19 @@ class MuscleReading:
 
 @dataclass(frozen=True)
 class PatientReading:
-    """One patient, pooled over all images, with the set of diagnoses that remain possible."""
+    """One patient, pooled over all images, with the set of diagnoses that remain possible.
+
+    Attributes
+    ----------
+    probabilities
+        Calibrated as a patient's; images and muscles have theirs calibrated as images'.
+    label, abstained
+        The diagnosis, if a single one remains; ``abstained`` is True otherwise.
+    prediction_set
+        Diagnoses that cannot be excluded at the model's confidence.
+    reasons
+        Why there is no single diagnosis, and doubts that do not stop the reading.
+    """
 
     patient_id: str
     probabilities: Probabilities
@@ -131,12 +143,20 @@ class PatientReading:
     reasons: tuple[str, ...]
     images: int
 
+    @property
+    def answer(self) -> str:
+        """What to say of the patient: ``IBM``; ``IBM or PM``; or ``abstains``, when none or all remain."""
+        if 0 < len(self.prediction_set) < len(self.probabilities):
+            return " or ".join(self.prediction_set)
+        return "abstains"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "patient_id": self.patient_id,
             "probabilities": self.probabilities,
             "label": self.label,
+            "answer": self.answer,
             "prediction_set": list(self.prediction_set),
             "abstained": self.abstained,
             "reasons": list(self.reasons),
