@@ -11,6 +11,7 @@ from rich.console import Console
 import myosono
 from myosono.cli.audit import audit_command
 from myosono.cli.demo import demo_command
+from myosono.cli.document import document_command
 from myosono.cli.evaluate import evaluate_command
 from myosono.cli.export import export_command
 from myosono.cli.import_ import import_command
@@ -39,6 +40,7 @@ app.command("evaluate")(evaluate_command)
 app.command("profile")(profile_command)
 app.command("reproduce")(reproduce_command)
 app.command("export")(export_command)
+app.command("document")(document_command)
 app.command("read")(read_command)
 app.command("models")(models_command)
 
