@@ -108,3 +108,11 @@ def test_characteristics_need_the_cohort(run_folder, source, tiny_cohort):
     row = next(row for row in table.rows if row[0] == "IBM")
     assert row[2].startswith(f"{ibm['age'].mean():.1f} ± {ibm['age'].std():.1f}")
     assert row[3].startswith(f"{int((ibm['sex'] == 'F').sum())} of ")
+
+
+def test_an_estimator_is_not_described_as_a_network(altered_run):
+    forest = read_document_source(altered_run(model={"name": "rf_engineered", "kind": "estimator", "params": None}))
+    said = " ".join(answer.text for entry in claim_checklist(forest).entries for answer in entry.answers)
+    for word in ("pixels in", "learning rate", "Augmentation", "pretrained weights", "log loss"):
+        assert word not in said
+    assert "features engineered from the image" in said

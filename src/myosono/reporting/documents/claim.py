@@ -86,7 +86,7 @@ ITEMS = (
     ),
     Item(
         _EVALUATION, "Explainability", (model.explanation,),
-        open="Say whether and how the maps were checked.", number="31",
+        open="Say what explanations were given, and how they were checked.", number="31",
     ),
     Item(_EVALUATION, "Evaluation on internal data", (result.internal,), number="32"),
     Item(_EVALUATION, "Testing on external data", open="Add it, or say that there was none.", number="33"),

@@ -85,11 +85,11 @@ def software(source: DocumentSource) -> Answer | None:
     return Answer(f"{named}." + (f" Machine: {where}." if where else ""), "run.json")
 
 
-def initialisation(source: DocumentSource) -> Answer | None:
+def initialisation(source: DocumentSource) -> Answer:
     """Random or pretrained."""
-    if not _is_network(source):
-        return None
     seed = source.recipe.get("seed")
+    if not _is_network(source):
+        return Answer(f"The estimator has no weights to start from; seed {seed}.", "recipe.yaml")
     if source.recipe.get("pretrained"):
         return Answer(f"ImageNet weights; the classification layer is random, seed {seed}.", "recipe.yaml")
     return Answer(f"Random, seed {seed}; no pretrained weights.", "recipe.yaml")
@@ -114,6 +114,8 @@ def training(source: DocumentSource) -> Answer:
 
 def model_selection(source: DocumentSource) -> Answer | None:
     """Which epoch was kept, and on whose evidence; the recipe itself may have been chosen on more."""
+    if not _is_network(source):
+        return Answer("One fit per fold: there is no epoch to choose.", "recipe.yaml")
     folds = [fold for fold in source.folds if "best_epoch" in fold]
     if not folds:
         return None
@@ -128,19 +130,17 @@ def model_selection(source: DocumentSource) -> Answer | None:
 
 def ensembling(source: DocumentSource) -> Answer:
     """None; weights may be averaged within one training."""
-    text = "No ensembling: each fold's model predicts its own test patients."
+    text = "No ensembling of folds: each fold's model predicts its own test patients."
     decay = source.recipe.get("average_decay")
     if _is_network(source) and decay:
         text += f" Within one training, the weights are a moving average over steps (decay {decay})."
     return Answer(text, "recipe.yaml")
 
 
-def imbalance(source: DocumentSource) -> Answer | None:
+def imbalance(source: DocumentSource) -> Answer:
     """What is done about unequal classes."""
-    if not _is_network(source):
-        return None
     weighted = source.recipe.get("class_weighting")
-    how = "The loss weights classes by inverse frequency." if weighted else "The loss does not weight classes."
+    how = "Training weights classes by inverse frequency." if weighted else "Training does not weight classes."
     return Answer(f"{how} Probabilities are calibrated afterwards on validation patients.", "recipe.yaml")
 
 
@@ -154,7 +154,8 @@ def output(source: DocumentSource) -> Answer:
     if conformal.fitted:
         text += (
             f" For patients a conformal set of classes is given too, meant to hold the truth for "
-            f"{100 * (1 - conformal.alpha):.0f} % of patients; a set of other than one class is an abstention."
+            f"{100 * (1 - conformal.alpha):.0f} % of patients. One class is a decision, "
+            "several are a narrower answer, none or all are an abstention."
         )
     if source.model is not None:
         text += f" The model file's temperature is {source.model.metadata['temperature']:.3f}."
