@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE := .venv-base
 
-.PHONY: demo test lint types imports unit base format clean
+.PHONY: demo test lint types imports examples unit base format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,7 +21,7 @@ $(VENV)/installed: pyproject.toml
 demo: $(VENV)/installed
 	$(BIN)/myosono demo --out demo
 
-test: lint types imports unit base
+test: lint types imports examples unit base
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check src tests benchmarks
@@ -32,6 +32,12 @@ types: $(VENV)/installed
 
 imports: $(VENV)/installed
 	$(BIN)/lint-imports
+
+# The packages of the JavaScript example; without npm its test is skipped.
+examples:
+	@if command -v npm >/dev/null; then \
+	  cd examples/javascript_onnxruntime_node && npm install --ignore-scripts --no-audit --no-fund --no-package-lock; \
+	else echo "npm is missing: the JavaScript example is not run"; fi
 
 unit: $(VENV)/installed
 	$(BIN)/python -m pytest

@@ -71,7 +71,7 @@ def test_a_failed_parity_leaves_no_file(tiny_run, tiny_cohort, tmp_path, monkeyp
         return model
 
     monkeypatch.setattr(artefact_module, "to_onnx", broken)
-    with pytest.raises(ArtefactError, match="parity failed"):
+    with pytest.raises(ArtefactError, match="gate failed: fp32 against torch: max"):
         export_run(tiny_run[0], tiny_cohort, tmp_path / "model.onnx", quiet=True)
     assert list(tmp_path.iterdir()) == []
 

@@ -16,23 +16,32 @@ def export_command(
     cohort: Annotated[Path, typer.Option("--cohort", help="The run's cohort; parity is proved on its images.")],
     out: Annotated[Path, typer.Option("--out", help="Model file to write, .onnx.")],
     fold: Annotated[int, typer.Option(help="Whose network; it never saw this fold's test patients.")] = 0,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Quantise to int8, a third of the size, calibrated on training patients.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Keep a file that fails a gate; every reading then warns.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name that readings carry.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metadata as JSON.")] = False,
 ) -> None:
-    """Export one ONNX file: preprocessing, network, calibration and evidence; refused unless parity holds."""
+    """Export one ONNX file: preprocessing, network, calibration and evidence; refused unless its gates hold."""
     require_train("myosono export")
     from myosono.cohort import Cohort
     from myosono.export import export_run
     from myosono.training import Run
 
-    exported = export_run(Run.open(run), Cohort.open(cohort), out, fold=fold, name=name)
+    exported = export_run(Run.open(run), Cohort.open(cohort), out, fold=fold, name=name, int8=int8, force=force)
     if json:
         print_json({"path": str(exported.path), "bytes": out.stat().st_size, "metadata": exported.metadata})
         return
-    parity = exported.parity
+    metadata = exported.metadata
     console().print(
-        f"[bold]{out}[/] {out.stat().st_size / 1e6:.2f} MB, temperature {exported.metadata['temperature']:.2f}\n"
-        f"parity on {parity.images} images: max |Δlogit| {parity.max_logit_difference:.1e}, "
-        f"{parity.argmax_agreement:.1%} equal decisions",
+        f"[bold]{out}[/] {out.stat().st_size / 1e6:.2f} MB, {metadata['precision']}, "
+        f"temperature {metadata['temperature']:.2f}",
         soft_wrap=True,
     )
+    for gate in exported.gates:
+        console().print(f"{'[green]passed[/]' if gate.passed else '[red]FAILED[/]'} {gate}", soft_wrap=True)
+    if metadata["forced"]:
+        console().print("[yellow]kept by --force: every reading of this file warns[/]", soft_wrap=True)

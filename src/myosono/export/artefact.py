@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ from myosono.cohort import Cohort
 from myosono.errors import ArtefactError, UsageError
 from myosono.evaluation import Evaluation, evaluate
 from myosono.export.calibrate import calibration_metadata
-from myosono.export.graph import ReadingGraph, save, to_onnx
-from myosono.export.parity import MAX_LOGIT_DIFFERENCE, Parity, prove_parity
+from myosono.export.gates import Gate, failing, int8_gates, parity_gates
+from myosono.export.graph import ReadingGraph, graph_sha256, save, to_onnx
+from myosono.export.int8 import make_int8
+from myosono.export.parity import Parity, prove_parity
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
 from myosono.networks import STANet, create_model, record
 from myosono.progress import track
 from myosono.provenance import now, versions
+from myosono.reading.seal import seal
 from myosono.training import Run
 
 PARITY_IMAGES = 500
@@ -39,40 +43,56 @@ class Exported:
     path
         The file.
     parity
-        The proof, which also stands in the metadata.
+        The proof of the fp32 graph, which also stands in the metadata.
+    gates
+        What was required and found; all passed, unless the file was forced.
     metadata
         What the file says of itself.
     """
 
     path: Path
     parity: Parity
+    gates: tuple[Gate, ...]
     metadata: dict[str, Any]
 
 
 def export_run(
-    run: Run, cohort: Cohort, out: str | Path, *, fold: int = 0, name: str | None = None, quiet: bool = False
+    run: Run,
+    cohort: Cohort,
+    out: str | Path,
+    *,
+    fold: int = 0,
+    name: str | None = None,
+    int8: bool = False,
+    force: bool = False,
+    quiet: bool = False,
 ) -> Exported:
-    """Write the artefact of one fold and prove its parity on up to 500 of the cohort's images.
+    """Write the artefact of one fold, once it has passed its gates.
 
     Parameters
     ----------
     run
         Run with this fold finished.
     cohort
-        The cohort of the run, for the parity images.
+        The cohort of the run: up to 500 of its images prove parity with torch; for int8, training patients' images
+        set the ranges and the fold's test images judge the result.
     out
         Path of the ``.onnx`` file.
     fold
         Which fold's network; its test patients were never seen by it.
     name
         Name that readings carry; the model's name by default.
+    int8
+        Quantise (see `quantise`).
+    force
+        Keep a file that fails a gate, marked so that every reading warns.
 
     Raises
     ------
     UsageError
         If the cohort is another than the run's, or the network has no class maps.
     ArtefactError
-        If the parity gate fails; no file is left behind.
+        If a gate fails, unless forced; no file is left behind.
     """
     if cohort.info.content_hash != run.facts["cohort"]["content_hash"]:
         raise UsageError("the cohort is not the one that the run was trained on", path=cohort.folder)
@@ -82,23 +102,49 @@ def export_run(
     temperature, metadata = _metadata(run, table, fold, name)
     graph = ReadingGraph(network, size=run.recipe.size, temperature=temperature)
     model = to_onnx(graph)
+    parity = _parity(graph, model, _parity_images(cohort, table, quiet=quiet))
+    gates = parity_gates(parity)
+    _refuse(gates, path, force=force)
+    metadata |= {"parity": parity.to_dict(), "precision": "fp32", "graph_sha256": graph_sha256(model)}
+    if int8:
+        made = make_int8(model, run, cohort, fold=fold, quiet=quiet)
+        gates += int8_gates(made.agreement)
+        _refuse(gates, path, force=force)
+        metadata |= made.metadata(parent=metadata)
+        model = made.model
+    metadata |= {"gates": [gate.to_dict() for gate in gates], "forced": bool(failing(gates)), "sealed": True}
+    write_artefact(model, metadata, path)
+    return Exported(path, parity, gates, metadata)
+
+
+def write_artefact(model: onnx.ModelProto, metadata: dict[str, Any], path: Path) -> None:
+    """Check, seal and write one self-contained file, whole or not at all."""
+    model.metadata_props.append(onnx.StringStringEntryProto(key=ARTEFACT_METADATA_KEY, value=json.dumps(metadata)))
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save(model, partial)
     try:
-        parity = prove_parity(graph, partial, _parity_images(cohort, table, quiet=quiet))
-        if not parity.holds:
-            raise ArtefactError(
-                f"parity failed: logits differ by up to {parity.max_logit_difference:.2e} "
-                f"(allowed {MAX_LOGIT_DIFFERENCE:.0e}), {parity.argmax_agreement:.1%} equal decisions",
-                path=path,
-            )
-        metadata["parity"] = parity.to_dict()
-        model.metadata_props.append(onnx.StringStringEntryProto(key=ARTEFACT_METADATA_KEY, value=json.dumps(metadata)))
-        save(model, partial)
+        partial.write_bytes(seal(model.SerializeToString(deterministic=True)))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return Exported(path, parity, metadata)
+
+
+def _parity(graph: ReadingGraph, model: onnx.ModelProto, images: Iterator[NDArray[np.uint8]]) -> Parity:
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "model.onnx"
+        save(model, written)
+        return prove_parity(graph, written, images)
+
+
+def _refuse(gates: tuple[Gate, ...], path: Path, *, force: bool) -> None:
+    failed = failing(gates)
+    if failed and not force:
+        raise ArtefactError(
+            "gate failed: " + "; ".join(map(str, failed)),
+            path=path,
+            remedy="No file was left. Train longer, or keep it for study with --force, marked in every reading",
+        )
 
 
 def load_network(run: Run, fold: int) -> STANet:

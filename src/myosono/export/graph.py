@@ -10,6 +10,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from myosono.hashing import sha256_bytes
 from myosono.networks import Preprocess, STANet
 
 OUTPUTS = ("probabilities", "logits", "class_maps", "shrinkage", "shrinkage_fraction", "embedding")
@@ -93,6 +94,14 @@ def strip_traces(model: onnx.ModelProto) -> None:
         del function.metadata_props[:]
         for node in function.node:
             del node.metadata_props[:]
+
+
+def graph_sha256(model: onnx.ModelProto) -> str:
+    """Hash of graph and weights alone: the same for every export of the same network by the same versions."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.metadata_props[:]
+    return sha256_bytes(bare.SerializeToString(deterministic=True))
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:

@@ -15,22 +15,36 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from myosono.errors import ArtefactError
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
-from myosono.hashing import sha256_file
+from myosono.hashing import sha256_bytes
 from myosono.reading.decision import PatientRule
+from myosono.reading.seal import Seal, seal_of
 
 EMBEDDED = "stanet_s_simulated.onnx"
 
-_LOAD_ERRORS = (
+MAX_BYTES = 256 * 1024 * 1024
+"""Largest file that is looked into; ours are near a megabyte."""
+
+_RUNTIME_ERRORS = (
     ort_errors.Fail,
     ort_errors.InvalidProtobuf,
     ort_errors.InvalidGraph,
     ort_errors.InvalidArgument,
+    ort_errors.NoModel,
     ort_errors.NoSuchFile,
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
-_REQUIRED = ("name", "classes", "temperature", "conformal", "trained_on", "simulated", "split")
-_OUTPUTS = ("probabilities", "class_maps", "shrinkage", "shrinkage_fraction")
+_AGAIN = "Copy it again from its source, or export it again"
+_REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "classes": list,
+    "temperature": (int, float),
+    "conformal": dict,
+    "trained_on": str,
+    "simulated": bool,
+    "split": dict,
+}
+_OUTPUTS = ("probabilities", "logits", "class_maps", "shrinkage", "shrinkage_fraction")
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,8 @@ class Outputs:
     ----------
     probabilities
         ``(classes,)``, calibrated.
+    logits
+        ``(classes,)``, before the temperature.
     class_maps
         ``(classes, h, w)``; mean over positions plus bias is the logit.
     shrinkage
@@ -50,6 +66,7 @@ class Outputs:
     """
 
     probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
     class_maps: NDArray[np.float32]
     shrinkage: NDArray[np.float32]
     shrinkage_fraction: float
@@ -68,30 +85,31 @@ class Artefact:
     Raises
     ------
     ArtefactError
-        If the file is missing, damaged, not made by myosono, or of a newer format.
+        If the file is missing, damaged, changed after its export, not made by myosono, or of a newer format.
     """
 
     def __init__(self, path: str | Path | None = None, *, threads: int = 0) -> None:
         self.path = embedded_model() if path is None else Path(path)
-        if not self.path.is_file():
-            raise ArtefactError("model file does not exist", path=self.path)
+        data = _read(self.path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
-        except _LOAD_ERRORS as error:
-            raise ArtefactError("is not a readable model file (damaged or truncated)", path=self.path) from error
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except _RUNTIME_ERRORS as error:
+            raise ArtefactError(
+                "is not a readable model file (damaged or truncated)", path=self.path, remedy=_AGAIN
+            ) from error
         self.metadata = _metadata(self._session, self.path)
+        if self.metadata.get("sealed") and seal_of(data) is Seal.ABSENT:
+            raise ArtefactError("has lost its seal (truncated or changed)", path=self.path, remedy=_AGAIN)
         try:
             self.patient_rule = PatientRule.from_metadata(self.metadata)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtefactError(
-                f"its calibration is damaged or incomplete ({error!r})",
-                path=self.path,
-                remedy="Copy it again from its source, or export it again",
+                f"its calibration is damaged or incomplete ({error!r})", path=self.path, remedy=_AGAIN
             ) from error
-        self.sha256 = sha256_file(self.path)
+        self.sha256 = sha256_bytes(data)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -100,10 +118,12 @@ class Artefact:
 
     def run(self, image: NDArray[np.uint8]) -> Outputs:
         """Read one grey image, uint8 ``(height, width)``, of any size."""
-        probabilities, maps, shrinkage, fraction = self._session.run(
-            list(_OUTPUTS), {"image": np.ascontiguousarray(image)}
-        )
-        return Outputs(probabilities, maps, shrinkage, float(fraction))
+        try:
+            outputs = self._session.run(list(_OUTPUTS), {"image": np.ascontiguousarray(image)})
+        except _RUNTIME_ERRORS as error:
+            raise ArtefactError("its network does not run", path=self.path, remedy=_AGAIN) from error
+        probabilities, logits, maps, shrinkage, fraction = outputs
+        return Outputs(probabilities, logits, maps, shrinkage, float(fraction))
 
 
 def embedded_model() -> Path:
@@ -111,28 +131,56 @@ def embedded_model() -> Path:
     return Path(str(resources.files("myosono.reading") / "models" / EMBEDDED))
 
 
+def _read(path: Path) -> bytes:
+    """The file's bytes, if it may be a model: sealed ones are checked before the runtime parses them."""
+    if not path.is_file():
+        raise ArtefactError("model file does not exist", path=path)
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ArtefactError(f"{size / 1e6:.0f} MB is too large for a myosono model", path=path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"cannot be read: {error.strerror}", path=path) from error
+    if seal_of(data) is Seal.BROKEN:
+        raise ArtefactError("does not match its seal: damaged, or changed after its export", path=path, remedy=_AGAIN)
+    return data
+
+
 def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, Any]:
-    text = session.get_modelmeta().custom_metadata_map.get(ARTEFACT_METADATA_KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(ARTEFACT_METADATA_KEY)
+    except UnicodeDecodeError as error:
+        raise ArtefactError("its metadata is damaged", path=path, remedy=_AGAIN) from error
     if text is None:
         raise ArtefactError(
             "is an ONNX file, but not a myosono model", path=path, remedy="Make one with: myosono export RUN"
         )
     try:
         metadata = json.loads(text)
-    except ValueError as error:
-        raise ArtefactError("its metadata is damaged", path=path) from error
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError("its metadata is damaged", path=path, remedy=_AGAIN) from error
+    if not isinstance(metadata, dict):
+        raise ArtefactError("its metadata is damaged: no table of names and values", path=path, remedy=_AGAIN)
     found = metadata.get("format")
-    if not isinstance(found, int) or found < 1:
-        raise ArtefactError("its metadata states no format", path=path)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ArtefactError("its metadata states no format", path=path, remedy=_AGAIN)
     if found > ARTEFACT_FORMAT:
         raise ArtefactError(
             f"model file of format {found}; this version reads up to format {ARTEFACT_FORMAT}",
             path=path,
             remedy="Update myosono",
         )
-    missing = [key for key in _REQUIRED if key not in metadata]
+    wrong = [key for key, kind in _REQUIRED.items() if not isinstance(metadata.get(key), kind)]
+    wrong += _wrong_ends(session)
+    if wrong:
+        raise ArtefactError(f"lacks {', '.join(wrong)}, or holds them in another form", path=path, remedy=_AGAIN)
+    return metadata
+
+
+def _wrong_ends(session: onnxruntime.InferenceSession) -> list[str]:
+    """Inputs and outputs that a reader needs and this graph has not."""
+    ends = [(end.name, end.type, len(end.shape)) for end in session.get_inputs()]
+    wrong = [] if ends == [("image", "tensor(uint8)", 2)] else ["the input image, uint8 (height, width)"]
     outputs = {output.name for output in session.get_outputs()}
-    missing += [name for name in _OUTPUTS if name not in outputs]
-    if missing:
-        raise ArtefactError(f"lacks {', '.join(missing)}", path=path)
-    return dict(metadata)
+    return wrong + [f"the output {name}" for name in _OUTPUTS if name not in outputs]

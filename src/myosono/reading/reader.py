@@ -24,6 +24,8 @@ STUDY = "study"
 SIMULATED_WARNING = "simulation-trained, not for clinical use"
 LEAK_WARNING = "trained on a leaking image-level split: its stated figures overestimate"
 
+FORCED_WARNING = "kept although it failed a gate of its export"
+
 Source = str | Path | NDArray[np.uint8]
 GroupKey = TypeVar("GroupKey", bound=Hashable)
 OnImage = Callable[[str], None]
@@ -51,6 +53,7 @@ class Reader:
         warnings = [SIMULATED_WARNING] if metadata["simulated"] else []
         warnings += [LEAK_WARNING] if metadata["split"]["leaks"] else []
         warnings += self.artefact.patient_rule.warnings
+        warnings += [FORCED_WARNING] if metadata.get("forced") else []
         return ModelFacts(
             name=metadata["name"],
             version=str(metadata.get("created", "")),

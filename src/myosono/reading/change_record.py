@@ -1,0 +1,206 @@
+"""The change record: figures over all images and patients, and the ones that moved by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from myosono.reading.result import Probabilities
+
+
+@dataclass(frozen=True)
+class ImageChange:
+    """One image through both model files; ``before`` and ``after`` are the classes of the largest logit."""
+
+    name: str
+    patient_id: str
+    target: str | None
+    before: str
+    after: str
+    max_logit_difference: float
+    probabilities_before: Probabilities
+    probabilities_after: Probabilities
+
+    @property
+    def moved(self) -> bool:
+        """Whether the decision changed."""
+        return self.before != self.after
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.name,
+            "patient_id": self.patient_id,
+            "target": self.target,
+            "before": self.before,
+            "after": self.after,
+            "max_logit_difference": self.max_logit_difference,
+        }
+
+
+@dataclass(frozen=True)
+class PatientChange:
+    """One patient through both; ``before`` and ``after`` are what a reader is told: a diagnosis, several, or none."""
+
+    patient_id: str
+    target: str | None
+    before: str
+    after: str
+    probabilities_before: Probabilities
+    probabilities_after: Probabilities
+
+    @property
+    def moved(self) -> bool:
+        """Whether a reader is told something else."""
+        return self.before != self.after
+
+    @property
+    def max_probability_difference(self) -> float:
+        """Largest change of a pooled probability; infinite if only one file could classify the patient."""
+        return _largest(self.probabilities_before, self.probabilities_after)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        difference = self.max_probability_difference
+        return {
+            "patient_id": self.patient_id,
+            "target": self.target,
+            "before": self.before,
+            "after": self.after,
+            "max_probability_difference": difference if np.isfinite(difference) else None,
+            "probabilities_before": self.probabilities_before,
+            "probabilities_after": self.probabilities_after,
+        }
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """The images of one class: its true images where the truth is known, else those that ``before`` decided so.
+
+    Attributes
+    ----------
+    images, moved
+        How many, and how many changed their decision.
+    right_before, right_after
+        Rightly decided; None where the truth is unknown.
+    mean_probability_change
+        Mean change of the probability of this class.
+    """
+
+    name: str
+    images: int
+    moved: int
+    right_before: int | None
+    right_after: int | None
+    mean_probability_change: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class ChangeRecord:
+    """Two versions of a model beside each other.
+
+    Attributes
+    ----------
+    before, after
+        Name, version, hash, training data and warnings of each.
+    classes
+        Of both.
+    metadata
+        What the files say differently of themselves: name to ``(before, after)``.
+    images, patients
+        All that were compared.
+    """
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    classes: tuple[str, ...]
+    metadata: dict[str, tuple[Any, Any]]
+    images: tuple[ImageChange, ...]
+    patients: tuple[PatientChange, ...]
+
+    @property
+    def max_logit_difference(self) -> float | None:
+        """Over all images and classes; None without images."""
+        return max((image.max_logit_difference for image in self.images), default=None)
+
+    @property
+    def argmax_agreement(self) -> float | None:
+        """Share of images with the same decision; None without images."""
+        return _kept(self.images)
+
+    @property
+    def patient_agreement(self) -> float | None:
+        """Share of patients for whom a reader is told the same; None without patients."""
+        return _kept(self.patients)
+
+    @property
+    def moved_images(self) -> tuple[ImageChange, ...]:
+        """Whose decision changed, the largest difference first."""
+        return tuple(sorted((i for i in self.images if i.moved), key=lambda i: (-i.max_logit_difference, i.name)))
+
+    @property
+    def moved_patients(self) -> tuple[PatientChange, ...]:
+        """Of whom a reader is told something else."""
+        return tuple(patient for patient in self.patients if patient.moved)
+
+    def by_class(self) -> tuple[ClassChange, ...]:
+        """Class by class, in the order of the classes; those without images are left out."""
+        return tuple(
+            _class_change(name, members)
+            for name in self.classes
+            if (members := [image for image in self.images if (image.target or image.before) == name])
+        )
+
+    def transitions(self) -> dict[str, dict[str, int]]:
+        """Images by decision before and after."""
+        table = {a: dict.fromkeys(self.classes, 0) for a in self.classes}
+        for image in self.images:
+            table[image.before][image.after] += 1
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of ``myosono verify``: figures, and by name only what moved."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "metadata": {name: {"before": a, "after": b} for name, (a, b) in self.metadata.items()},
+            "images": len(self.images),
+            "patients": len(self.patients),
+            "max_logit_difference": self.max_logit_difference,
+            "argmax_agreement": self.argmax_agreement,
+            "patient_agreement": self.patient_agreement,
+            "classes": [change.to_dict() for change in self.by_class()],
+            "transitions": self.transitions(),
+            "moved_images": [image.to_dict() for image in self.moved_images],
+            "moved_patients": [patient.to_dict() for patient in self.moved_patients],
+        }
+
+
+def _class_change(name: str, images: Sequence[ImageChange]) -> ClassChange:
+    known = all(image.target is not None for image in images)
+    change = [image.probabilities_after[name] - image.probabilities_before[name] for image in images]
+    return ClassChange(
+        name=name,
+        images=len(images),
+        moved=sum(image.moved for image in images),
+        right_before=sum(image.before == name for image in images) if known else None,
+        right_after=sum(image.after == name for image in images) if known else None,
+        mean_probability_change=float(np.mean(change)),
+    )
+
+
+def _kept(items: Sequence[ImageChange] | Sequence[PatientChange]) -> float | None:
+    return float(np.mean([not item.moved for item in items])) if items else None
+
+
+def _largest(before: Probabilities, after: Probabilities) -> float:
+    if before.keys() != after.keys():
+        return float("inf")
+    return max((abs(before[name] - after[name]) for name in before), default=0.0)
