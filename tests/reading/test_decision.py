@@ -43,7 +43,7 @@ def test_one_diagnosis_several_or_none():
     assert (one.answer, one.label, one.abstained, one.reasons) == ("IBM", "IBM", False, ())
     two = spoken([0.04, 0.46, 0.46, 0.04])
     assert (two.answer, two.label, two.abstained) == ("IBM or PM", None, True)
-    assert two.reasons == ("IBM or PM remain possible at 90% confidence",)
+    assert two.reasons == ("cannot be told apart at 90% confidence",)
     narrow = rule(conformal=METADATA["conformal"] | {"thresholds": dict.fromkeys(METADATA["classes"], 0.1)})
     none = spoken([0.4, 0.4, 0.1, 0.1], by=narrow)
     assert (none.answer, none.prediction_set) == ("abstains", ())

@@ -104,7 +104,7 @@ class PatientRule:
         elif len(members) == len(self.classes):
             found.append(f"no diagnosis can be excluded at {self.confidence} confidence")
         elif len(members) > 1:
-            found.append(f"{' or '.join(members)} remain possible at {self.confidence} confidence")
+            found.append(f"cannot be told apart at {self.confidence} confidence")
         if images < self.fewest_images:
             found.append(
                 f"{images} image{'s' if images != 1 else ''}, where every calibration patient had "
