@@ -10,3 +10,12 @@ ARTEFACT_FORMAT = 2
 
 ARTEFACT_METADATA_KEY = "myosono"
 """Name of the ONNX metadata property that holds that JSON."""
+
+REGION_FORMAT = 1
+"""The JSON in a file that proposes muscle regions: written by export, read by quantification."""
+
+REGION_METADATA_KEY = "myosono_region"
+"""Name of the ONNX metadata property that holds that JSON."""
+
+REFERENCE_FORMAT = 1
+"""``reference.json``: normal values of echo intensity; written and read by quantification."""

@@ -9,7 +9,7 @@ import pytest
 
 from myosono.cohort.simulation import DEVICES, simulate_image
 from myosono.cohort.simulation.disease import INVOLVEMENT, Lesion, lesion_of, muscle_severity
-from myosono.cohort.simulation.image import generator, render, site_of
+from myosono.cohort.simulation.image import generator, render, site_of, true_borders
 from myosono.cohort.simulation.patients import draw_patient
 from myosono.errors import UsageError
 
@@ -99,3 +99,18 @@ def test_devices_differ_on_the_same_body() -> None:
 def test_impossible_requests_are_usage_errors(arguments: tuple[str, ...], options: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         simulate_image(*arguments, **options)  # type: ignore[arg-type]
+
+
+def test_the_true_borders_are_those_of_the_picture() -> None:
+    """The bright fascia lies just above the superficial border, darker muscle below it."""
+    for seed in range(4):
+        patient = draw_patient(1, "Normal", "sim-premium-C", rng=generator(seed, 0))
+        picture = render(patient, "L", "B", 1, seed=seed, scale=0.5).astype(float)
+        top, bottom = true_borders(patient, "L", "B", 1, seed=seed, scale=0.5)
+        assert top.shape == (picture.shape[1],)
+        assert (bottom - top > 10).all()
+        columns = np.arange(picture.shape[1])
+        fascia = picture[np.rint(top).astype(int) - 2, columns].mean()
+        assert fascia > picture[np.rint((2 * top + bottom) / 3).astype(int), columns].mean()
+        again = true_borders(patient, "L", "B", 1, seed=seed, scale=0.5)
+        np.testing.assert_array_equal(again, [top, bottom])

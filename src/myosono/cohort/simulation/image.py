@@ -14,6 +14,7 @@ from .beam import receive
 from .devices import DEVICES
 from .display import Setting, show
 from .grid import Fields, Grid
+from .layers import lay
 from .patients import Patient, draw_patient
 from .site import Site, draw_site
 from .tissue import make_tissue
@@ -112,20 +113,45 @@ def render(patient: Patient, side: str, muscle: str, shot: int, *, seed: int, sc
     array
         uint8, shape ``(rows, columns)``.
     """
-    number = _site_number(side, muscle)
-    site = site_of(patient, side, muscle, seed=seed)
-    shot_rng = generator(seed, 4, patient.number, number, shot)
+    site, fields, z = _scene(patient, side, muscle, shot, seed=seed, scale=scale)
     device = DEVICES[patient.device]
-    grid = Grid.for_columns(site.columns, scale)
-    z = shot_rng.standard_normal(6)
-    shift = (float(np.clip(0.4 * z[0], -2, 2)), float(np.clip(2.0 * z[1], -8, 8)))
-    fields = Fields(grid, generator(seed, 3, patient.number, number), shot_rng, _KEPT, shift)
     wave_per_mm = 4 * np.pi * device.frequency_mhz / _SOUND_MM_US
     tissue = make_tissue(site, fields, wave_per_mm, patient.attenuation)
     # Examiners turn the gain down on bright muscle, though not by all of it.
     habit = -0.35 * (site.muscle_db + site.lesion.echo_db - 16.0)
     setting = Setting(patient.gain_db + 1.0 * float(z[2]) + habit, 0.06 * float(z[3]), 8.0 + 3.0 * float(z[4]))
-    return show(receive(tissue, device, grid, shot_rng), device, setting, fields)
+    return show(receive(tissue, device, fields.grid, fields.shot), device, setting, fields)
+
+
+def true_borders(
+    patient: Patient, side: str, muscle: str, shot: int, *, seed: int, scale: float = 1.0
+) -> NDArray[np.float32]:
+    """Where the muscle examined begins and ends in the picture that `render` makes of the same arguments.
+
+    Returns
+    -------
+    array
+        Float32 ``(2, columns)``: row of the inner edge of its superficial and of its deep fascia, in pixels; rows
+        beyond the picture where the deep fascia lies deeper than the field of view.
+    """
+    site, fields, _ = _scene(patient, side, muscle, shot, seed=seed, scale=scale)
+    layers = lay(site, fields)
+    superficial = layers.fascia if layers.between is None else layers.between
+    edges = np.stack([superficial + 0.5 * site.fascia_mm, layers.deep - 0.3])
+    return (edges / fields.grid.pixel_mm).astype(np.float32)
+
+
+def _scene(
+    patient: Patient, side: str, muscle: str, shot: int, *, seed: int, scale: float
+) -> tuple[Site, Fields, NDArray[np.float64]]:
+    """Site, random fields, and what the hand of the examiner varies from shot to shot."""
+    number = _site_number(side, muscle)
+    site = site_of(patient, side, muscle, seed=seed)
+    shot_rng = generator(seed, 4, patient.number, number, shot)
+    grid = Grid.for_columns(site.columns, scale)
+    z = shot_rng.standard_normal(6)
+    shift = (float(np.clip(0.4 * z[0], -2, 2)), float(np.clip(2.0 * z[1], -8, 8)))
+    return site, Fields(grid, generator(seed, 3, patient.number, number), shot_rng, _KEPT, shift), z
 
 
 def _site_number(side: str, muscle: str) -> int:

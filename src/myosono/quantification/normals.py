@@ -1,0 +1,154 @@
+"""Normal echo intensity of one muscle on one device: a regression on age, sex and side.
+
+Arts et al. 2010 (Muscle Nerve 41:32) found that normal values depend on muscle, age and sex; Burlina et al. 2017 score
+patients by their distance from normals. The unit is the patient: shots of a site are averaged first, and the two
+sides of one patient do not count as two people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_AGE_CENTRE = 50.0
+_ABSOLUTE_MINIMUM = 3
+
+
+@dataclass(frozen=True)
+class SiteMeasure:
+    """Echo intensity of one muscle on one side of one person, averaged over the shots.
+
+    ``age`` in years or None, ``sex`` ``"F"``, ``"M"`` or ``""``, ``side`` ``"L"``, ``"R"`` or ``""``.
+    """
+
+    patient_id: str
+    muscle: str
+    side: str
+    device: str
+    echo_intensity: float
+    age: float | None = None
+    sex: str = ""
+
+
+@dataclass(frozen=True)
+class NormalModel:
+    """Fitted normals of one muscle on one device.
+
+    Attributes
+    ----------
+    terms, coefficients
+        ``"mean"`` and those of ``"age"`` (years above 50), ``"male"`` and ``"left"`` that the normals could support.
+    sd
+        Standard deviation between patients about the regression.
+    patients, sites
+        How many normals, and sides of them.
+    age_range
+        Youngest and oldest, None where age is not known.
+    """
+
+    muscle: str
+    device: str
+    terms: tuple[str, ...]
+    coefficients: tuple[float, ...]
+    sd: float
+    patients: int
+    sites: int
+    age_range: tuple[float, float] | None
+
+    def expected(self, *, side: str | None, age: float | None, sex: str | None) -> float | str:
+        """Expected echo intensity, or the reason why it cannot be told."""
+        row = []
+        for term in self.terms:
+            value = _value(term, side=side or "", age=age, sex=sex or "")
+            if value is None:
+                return f"needs the {_NEEDS[term]}, which the normals differ by"
+            row.append(value)
+        return float(np.dot(row, self.coefficients))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "terms": list(self.terms), "coefficients": list(self.coefficients),
+                "age_range": None if self.age_range is None else list(self.age_range)}  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> NormalModel:
+        """From `to_dict`."""
+        span = data["age_range"]
+        return cls(
+            muscle=str(data["muscle"]),
+            device=str(data["device"]),
+            terms=tuple(data["terms"]),
+            coefficients=tuple(float(value) for value in data["coefficients"]),
+            sd=float(data["sd"]),
+            patients=int(data["patients"]),
+            sites=int(data["sites"]),
+            age_range=None if span is None else (float(span[0]), float(span[1])),
+        )
+
+
+_NEEDS = {"age": "age", "male": "sex", "left": "side"}
+
+
+def fit_normals(measures: Sequence[SiteMeasure], *, minimum: int) -> NormalModel | str:
+    """Fit the normals of one muscle on one device, or tell why they do not suffice.
+
+    A term is used where all normals tell its value and differ in it.
+
+    Parameters
+    ----------
+    measures
+        All of one muscle and one device.
+    minimum
+        Fewest patients.
+    """
+    patients = len({item.patient_id for item in measures})
+    if patients < max(minimum, _ABSOLUTE_MINIMUM):
+        return f"{patients} normals, fewer than {max(minimum, _ABSOLUTE_MINIMUM)}"
+    terms, design = _design(measures)
+    if patients <= len(terms):
+        return f"{patients} normals cannot fit {len(terms)} terms"
+    levels = np.array([item.echo_intensity for item in measures])
+    coefficients, *_ = np.linalg.lstsq(design, levels, rcond=None)
+    residual = levels - design @ coefficients
+    # Degrees of freedom by patients: two sides of one person are no two people.
+    sd = float(np.sqrt(np.mean(residual**2) * patients / (patients - len(terms))))
+    if sd < 1e-9:
+        return "the normals do not differ from each other"
+    ages = [item.age for item in measures if item.age is not None]
+    return NormalModel(
+        muscle=measures[0].muscle,
+        device=measures[0].device,
+        terms=terms,
+        coefficients=tuple(float(value) for value in coefficients),
+        sd=sd,
+        patients=patients,
+        sites=len(measures),
+        age_range=(min(ages), max(ages)) if len(ages) == len(measures) else None,
+    )
+
+
+def _design(measures: Sequence[SiteMeasure]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    terms, columns = ["mean"], [np.ones(len(measures))]
+    for term in ("age", "male", "left"):
+        values = [_value(term, side=item.side, age=item.age, sex=item.sex) for item in measures]
+        known = [value for value in values if value is not None]
+        candidate = np.array([*columns, known]).T if len(known) == len(values) else None
+        # A column that the others determine would leave its coefficient to chance.
+        if candidate is not None and np.linalg.matrix_rank(candidate) == len(columns) + 1:
+            terms.append(term)
+            columns.append(np.array(known))
+    return tuple(terms), np.stack(columns, axis=1)
+
+
+def _value(term: str, *, side: str, age: float | None, sex: str) -> float | None:
+    if term == "mean":
+        return 1.0
+    if term == "age":
+        return None if age is None else age - _AGE_CENTRE
+    if term == "male":
+        return {"M": 1.0, "F": 0.0}.get(sex)
+    return {"L": 1.0, "R": 0.0}.get(side)
