@@ -41,6 +41,15 @@ def test_verify_on_images_in_words(call, tiny_model, tiny_cohort):
     assert "was not compared" in call(tiny_model.path, tiny_model.path).stdout
 
 
+def test_unreadable_files_are_named(call, tiny_model, tiny_cohort, tmp_path):
+    (tmp_path / "P1_RD_1.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    (tmp_path / "P1_RD_2.png").write_bytes(tiny_cohort.path_of(tiny_cohort.table["image_id"].iloc[0]).read_bytes())
+    told = json.loads(call(tiny_model.path, tiny_model.path, "--images", tmp_path, "--json").stdout)
+    assert told["images"] == 1
+    assert [one["path"].endswith("P1_RD_1.png") for one in told["failed"]] == [True]
+    assert "could not be read" in call(tiny_model.path, tiny_model.path, "--images", tmp_path).stdout
+
+
 def test_too_little_agreement_is_an_error(call, tiny_model, tiny_cohort, monkeypatch):
     from myosono.reading.change_record import ChangeRecord
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from myosono.cli.output import console, print_json, written
@@ -88,12 +89,14 @@ def show_change(record: ChangeRecord, to: Console) -> None:
         for warning in model["warnings"]:
             to.print(f"  [yellow]{warning}[/]")
     _show_metadata(record, to)
+    for path, error in record.failed:
+        to.print(f"[red]could not be read:[/] {escape(path)}: {escape(error)}", soft_wrap=True)
     if not record.images:
-        to.print("No images given (--images or --cohort): what the networks compute was not compared.")
+        to.print("No images (--images or --cohort): what the networks compute was not compared.")
         return
     to.print(
         f"{len(record.images)} images of {len(record.patients)} patients: max |Δlogit| "
-        f"{record.max_logit_difference:.2e}; {record.argmax_agreement:.2%} of images and "
+        f"{record.max_logit_difference:.2e}; {record.argmax_agreement:.2%} of images keep their decision, "
         f"{record.patient_agreement:.2%} of patients are told the same."
     )
     _show_classes(record, to)

@@ -82,10 +82,12 @@ def compare(
     readers = Reader(pair[0]), Reader(pair[1])
     images: list[ImageChange] = []
     patients: list[PatientChange] = []
+    failed: list[tuple[str, str]] = []
     for study in studies:
-        seen, judged = _compare_study(study, pair, readers)
+        seen, judged, lost = _compare_study(study, pair, readers)
         images += seen
         patients += judged
+        failed += lost
         if on_study is not None:
             on_study(study)
     return ChangeRecord(
@@ -95,6 +97,7 @@ def compare(
         metadata=metadata_changes(pair[0].metadata, pair[1].metadata),
         images=tuple(images),
         patients=tuple(patients),
+        failed=tuple(failed),
     )
 
 
@@ -113,7 +116,7 @@ class _Observed(Artefact):
 
 def _compare_study(
     study: Study, pair: tuple[_Observed, _Observed], readers: tuple[Reader, Reader]
-) -> tuple[list[ImageChange], list[PatientChange]]:
+) -> tuple[list[ImageChange], list[PatientChange], list[tuple[str, str]]]:
     for artefact in pair:
         artefact.logits.clear()
     old, new = (reader.read(study.sources, patient_id=study.patient_id) for reader in readers)
@@ -145,7 +148,7 @@ def _compare_study(
         )
         for patient in old.patients
     ]
-    return images, patients
+    return images, patients, [(failure.path, failure.error) for failure in old.failed]
 
 
 def _name(path: str, frame: int) -> str:

@@ -116,6 +116,8 @@ class ChangeRecord:
         What the files say differently of themselves: name to ``(before, after)``.
     images, patients
         All that were compared.
+    failed
+        Files that could not be read: path and reason.
     """
 
     before: dict[str, Any]
@@ -124,6 +126,7 @@ class ChangeRecord:
     metadata: dict[str, tuple[Any, Any]]
     images: tuple[ImageChange, ...]
     patients: tuple[PatientChange, ...]
+    failed: tuple[tuple[str, str], ...] = ()
 
     @property
     def max_logit_difference(self) -> float | None:
@@ -173,6 +176,7 @@ class ChangeRecord:
             "metadata": {name: {"before": a, "after": b} for name, (a, b) in self.metadata.items()},
             "images": len(self.images),
             "patients": len(self.patients),
+            "failed": [{"path": path, "error": error} for path, error in self.failed],
             "max_logit_difference": self.max_logit_difference,
             "argmax_agreement": self.argmax_agreement,
             "patient_agreement": self.patient_agreement,
