@@ -24,7 +24,7 @@ def draw_reliability(level: CalibrationLevel, title: str, *, after: bool) -> str
         upper.set(xlim=(0, 1), ylim=(-0.03, 1.03), ylabel="share right", title=title)
         interval = "" if ece.lo is None or ece.hi is None else f" ({ece.lo:.3f}–{ece.hi:.3f})"
         text = f"ECE {ece.value:.3f}{interval}"
-        upper.text(0.96, 0.02, text, ha="right", color=INK, fontsize=9)
+        upper.text(0.97, 0.08, text, ha="right", color=INK, fontsize=9)
         lower.patch.set_alpha(0)
         lower.bar(
             [(part.lo + part.hi) / 2 for part in bins],
