@@ -65,6 +65,9 @@ def check_reading(folder: Path) -> None:
     shown = run("read", str(image), "--out", str(folder / "out"))
     check("simulation-trained, not for clinical use" in shown.stdout, "the table says what it is")
     check(len(list((folder / "out").glob("*.png"))) == 1, "an overlay is written")
+    measured = json.loads(run("read", str(image), "--quantify", "--json").stdout)
+    note = measured["images"][0]["quantities"]["region"]["note"]
+    check("proposed" in note, "a proposed muscle region says what it is")
     seconds = best_seconds(str(MYOSONO), "read", str(image))
     check(seconds < COLD_SECONDS, f"myosono read of one PNG takes {seconds:.2f} s cold, at most {COLD_SECONDS}")
     for number in range(40):

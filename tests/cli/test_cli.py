@@ -37,7 +37,7 @@ def study(tmp_path_factory):
 def test_help_names_every_verb():
     found = run("--help")
     assert found.returncode == 0
-    verbs = "demo simulate import audit train evaluate profile reproduce export verify document read models"
+    verbs = "demo simulate import audit train evaluate profile reproduce export verify document read reference models"
     for verb in verbs.split():
         assert verb in found.stdout
 

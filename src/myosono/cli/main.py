@@ -18,6 +18,7 @@ from myosono.cli.import_ import import_command
 from myosono.cli.models import models_command
 from myosono.cli.profile import profile_command
 from myosono.cli.read import read_command
+from myosono.cli.reference import reference_command
 from myosono.cli.reproduce import reproduce_command
 from myosono.cli.simulate import simulate_command
 from myosono.cli.train import train_command
@@ -44,6 +45,7 @@ app.command("export")(export_command)
 app.command("document")(document_command)
 app.command("verify")(verify_command)
 app.command("read")(read_command)
+app.command("reference")(reference_command)
 app.command("models")(models_command)
 
 

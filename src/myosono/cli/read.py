@@ -24,22 +24,42 @@ def read_command(
     muscle: Annotated[str | None, typer.Option(help="Muscle code of all images: D B FCR FDP R T G.")] = None,
     side: Annotated[str | None, typer.Option(help="L or R, for all images.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of one inference; 0: all.")] = 0,
+    quantify: Annotated[
+        bool, typer.Option("--quantify", help="Measure echo intensity, thickness and texture.")
+    ] = False,
+    masks: Annotated[Path | None, typer.Option(help="Folder of edited muscle masks, IMAGE_region.png.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Normals for z-scores, by myosono reference.")] = None,
+    age: Annotated[float | None, typer.Option(help="Age of the patient in years, for z-scores.")] = None,
+    sex: Annotated[str | None, typer.Option(help="F or M, for z-scores.")] = None,
+    device: Annotated[str | None, typer.Option(help="Device of images whose file does not tell, for z-scores.")] = None,
+    across_devices: Annotated[
+        bool, typer.Option("--across-devices", help="Allow z-scores against another device's normals, with a warning.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the reading as JSON.")] = False,
 ) -> None:
     """Read a muscle ultrasound study.
 
     Exit code 1 if some of the files could not be read; the others are read and the failures are listed.
     """
+    from myosono.cli.quantify import QuantifyOptions, show_quantities, write_regions
+    from myosono.cli.quantify import quantify as measure
     from myosono.reading import load
 
+    options = QuantifyOptions(masks, reference, age, sex, device, across_devices)
+    options.require(quantify)
+    quiet = json or not sys.stderr.isatty()
     reader = load(model, threads=threads)
-    reading = _read(reader, paths, patient, muscle, side, quiet=json or not sys.stderr.isatty())
+    reading = _read(reader, paths, patient, muscle, side, quiet=quiet)
+    if quantify:
+        reading = measure(reading, options, threads=threads, quiet=quiet)
     if out is not None:
         write_reading(reader, reading, out)
+        write_regions(reading, out)
     if json:
         print_json(reading.to_dict())
     else:
         show_reading(reading, console())
+        show_quantities(reading, console())
         if out is not None:
             written(out, "overlays and reading.json")
     if reading.failed:

@@ -30,13 +30,17 @@ SETTINGS = "echo intensity and texture depend on gain, depth and preset: compare
 
 @dataclass(frozen=True)
 class MeasuredImage:
-    """An image of a study, measured, with what tells where it belongs."""
+    """An image of a study, measured, with what tells where it belongs.
+
+    ``usable`` is false of an image that shows no muscle that could be read: its site is still missing.
+    """
 
     patient_id: str
     muscle: str | None
     side: str | None
     device: str | None
     quantities: ImageQuantities
+    usable: bool = True
 
 
 class Quantifier:
@@ -207,7 +211,7 @@ class Quantifier:
         return StudyQuantities(
             sites=tuple(sites),
             protocols={
-                name: completeness([(i.muscle, i.side) for i in images if i.patient_id == name], protocol)
+                name: completeness([(i.muscle, i.side) for i in images if i.patient_id == name and i.usable], protocol)
                 for name in patients
             },
             region_model=None if self._model is None else self._model.to_dict(),

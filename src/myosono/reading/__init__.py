@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from myosono.reading.artefact import Artefact, embedded_model
 from myosono.reading.overlay import draw_overlay, overlay_name
+from myosono.reading.quantify import quantified
 from myosono.reading.reader import Reader, load
 from myosono.reading.result import FailedImage, ImageReading, ModelFacts, MuscleReading, PatientReading, Reading
 
@@ -20,4 +21,5 @@ __all__ = [
     "embedded_model",
     "load",
     "overlay_name",
+    "quantified",
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from myosono.quantification import ImageQuantities, StudyQuantities
 
 Probabilities = dict[str, float]
 
@@ -46,6 +49,8 @@ class ImageReading:
         Whether no class is given, and why; reasons also hold doubts that do not stop the reading.
     class_maps, shrinkage
         For drawing; not part of the JSON.
+    quantities
+        Measures of the muscle region, if asked for (`myosono.reading.quantified`).
     """
 
     path: str
@@ -64,10 +69,11 @@ class ImageReading:
     class_maps: NDArray[np.float32] = field(repr=False, compare=False)
     shrinkage: NDArray[np.float32] = field(repr=False, compare=False)
     pixels: NDArray[np.uint8] = field(repr=False, compare=False)
+    quantities: ImageQuantities | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the maps."""
-        return {
+        plain: dict[str, Any] = {
             "path": self.path,
             "frame": self.frame,
             "patient_id": self.patient_id,
@@ -82,6 +88,7 @@ class ImageReading:
             "device": self.device,
             "shrinkage_fraction": self.shrinkage_fraction,
         }
+        return plain if self.quantities is None else plain | {"quantities": self.quantities.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,8 @@ class Reading:
         What could not be read, and why.
     skipped
         Files of a folder that are no images: ``(path, reason)``.
+    quantification
+        Sites, z-scores and protocol completeness, if asked for.
     """
 
     model: ModelFacts
@@ -184,13 +193,15 @@ class Reading:
     muscles: tuple[MuscleReading, ...]
     patients: tuple[PatientReading, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    quantification: StudyQuantities | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract: failed files stand among the images, as ``{"path", "error"}``."""
-        return {
+        plain: dict[str, Any] = {
             "model": self.model.to_dict(),
             "images": [image.to_dict() for image in self.images] + [failure.to_dict() for failure in self.failed],
             "muscles": [muscle.to_dict() for muscle in self.muscles],
             "patients": [patient.to_dict() for patient in self.patients],
             "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
         }
+        return plain if self.quantification is None else plain | {"quantification": self.quantification.to_dict()}
