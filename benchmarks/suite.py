@@ -1,0 +1,159 @@
+"""The benchmark suite of `suite.yaml`: fit its cells in order, keep their predictions, make the summary from them.
+
+    python benchmarks/suite.py run [--stage NAME ...] [--budget-minutes M] [--workers N]
+    python benchmarks/suite.py table
+
+`run` continues where it was stopped: finished cells lie in `runs/suite`, and the test predictions of every model,
+recipe, split and seed are kept in `benchmarks/results/predictions`, from which alone `table` makes
+`benchmarks/results/summary.csv` and `benchmarks/results/paired.csv`. The cohorts are made by the commands in
+`benchmarks/README.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from myosono.cohort import Cohort
+from myosono.evaluation.comparison import Condition, Contender, Entry
+from myosono.evaluation.table import check_predictions
+from myosono.training.recipe import Recipe, load_recipe
+from myosono.training.sweep import Cell, CellStore, Processes, collect_entries, contender_of, plan_cells, run_sweep
+
+ROOT = Path(__file__).parent
+PREDICTIONS = ROOT / "results" / "predictions"
+STORE = CellStore(ROOT.parent / "runs" / "suite")
+DIGITS = 5
+
+
+def load_suite() -> dict[str, Any]:
+    suite: dict[str, Any] = yaml.safe_load((ROOT / "suite.yaml").read_text(encoding="utf-8"))
+    return suite
+
+
+def stage_recipes(suite: dict[str, Any], stage: dict[str, Any]) -> dict[str, Recipe]:
+    overrides = suite["defaults"] | {key: stage[key] for key in ("size", "epochs") if key in stage}
+    names = stage.get("recipes", ["house"])
+    return {name: load_recipe(ROOT.parent / suite["recipes"][name], dict(overrides)) for name in names}
+
+
+def stage_cells(suite: dict[str, Any], stage: dict[str, Any]) -> list[Cell]:
+    """Cells of a stage, fold by fold across its benchmarks, so that the cohorts grow evenly."""
+    cells = []
+    for benchmark in stage["benchmarks"]:
+        cells += plan_cells(
+            Cohort.open(ROOT.parent / suite["cohorts"][benchmark]),
+            stage_recipes(suite, stage),
+            models=stage["models"],
+            splits=[stage.get("split", "patient")],
+            seeds=stage.get("seeds", [0]),
+            pretrained=stage.get("pretrained", []),
+            only_folds=stage.get("only_folds"),
+        )
+    return sorted(cells, key=lambda cell: (cell.contest.seed, cell.fold))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    suite = load_suite()
+    started, failed = time.monotonic(), 0
+    for stage in suite["stages"]:
+        if arguments.stage and stage["name"] not in arguments.stage:
+            continue
+        left = None if arguments.budget_minutes is None else arguments.budget_minutes * 60 - time.monotonic() + started
+        if left is not None and left <= 0:
+            break
+        cells = stage_cells(suite, stage)
+        command = f"python benchmarks/suite.py run --stage {stage['name']}"
+        result = run_sweep(cells, STORE, Processes(arguments.workers), command=command, budget_seconds=left)
+        failed += len(result.failed)
+        for group in keep_predictions(cells, command):
+            print(group, flush=True)
+    return 1 if failed else 0
+
+
+def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
+    """Write each entry's calibrated test predictions and its facts; what is unchanged keeps its commit."""
+    written = []
+    for entry in collect_entries(cells, STORE):
+        one, where = entry.contender, entry.condition
+        px = next(cell.recipe.size for cell in cells if contender_of(cell) == one)
+        weights = "-imagenet" if one.pretrained else ""
+        name = f"{where.split}-{one.model}{weights}-{one.recipe}-{px}px-seed{entry.seed}"
+        path = PREDICTIONS / where.cohort / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        wanted = ["image_id", "patient_id", "fold", "target", *(f"p_{label}" for label in entry.images.classes)]
+        table = entry.images.table[wanted].round(DIGITS).sort_values(["fold", "image_id"], ignore_index=True)
+        if path.exists() and table.equals(pd.read_parquet(path)):
+            continue
+        table.to_parquet(path, compression="zstd", index=False)
+        facts = {
+            "contender": asdict(one),
+            "condition": asdict(where),
+            "seed": entry.seed,
+            "classes": list(entry.images.classes),
+            "patient_temperatures": dict(entry.patient_temperatures),
+            "of_folds": entry.of_folds,
+            "px": px,
+            "command": command,
+            "commit": commit(),
+        }
+        path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def kept_entries() -> list[tuple[Entry, dict[str, Any]]]:
+    found = []
+    for path in sorted(PREDICTIONS.glob("*/*.parquet")):
+        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        table = pd.read_parquet(path).assign(role="test")
+        probabilities = [f"p_{label}" for label in facts["classes"]]
+        table[probabilities] = table[probabilities].div(table[probabilities].sum(axis=1), axis=0)  # they were rounded
+        entry = Entry(
+            contender=Contender(**facts["contender"]),
+            condition=Condition(**facts["condition"]),
+            seed=facts["seed"],
+            images=check_predictions(table, classes=facts["classes"], path=path),
+            patient_temperatures=facts["patient_temperatures"],
+            of_folds=facts["of_folds"],
+        )
+        found.append((entry, facts))
+    return found
+
+
+def commit() -> str:
+    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True)
+    return told.stdout.strip()
+
+
+def table(arguments: argparse.Namespace) -> int:
+    from suite_table import write_tables
+
+    write_tables(kept_entries(), ROOT / "results")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    runner = verbs.add_parser("run", help="fit cells that are not fitted yet")
+    runner.add_argument("--stage", action="append", help="only this stage (repeatable)")
+    runner.add_argument("--budget-minutes", type=float, help="begin no cell after this")
+    runner.add_argument("--workers", type=int, default=2, help="cells at once, one thread each")
+    runner.set_defaults(verb=run)
+    verbs.add_parser("table", help="summary.csv and paired.csv from the kept predictions").set_defaults(verb=table)
+    arguments = parser.parse_args()
+    code: int = arguments.verb(arguments)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,90 @@
+"""`summary.csv` and `paired.csv` from the suite's kept predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from myosono.evaluation.comparison import Comparison, Condition, Contender, Entry, compare
+
+FLAGSHIP = Contender("stanet_s", recipe="house")
+POOLED = ("pocus3", "busi3")
+Kept = tuple[Entry, dict[str, Any]]
+
+
+def write_tables(kept: Sequence[Kept], folder: Path) -> None:
+    """Score everything, pair everything with the flagship, write both tables."""
+    entries = [entry for entry, _ in kept]
+    pool = [condition for condition in dict.fromkeys(e.condition for e in entries) if in_pool(condition)]
+    found = compare(entries, flagship=FLAGSHIP, pools=[pool] if len(pool) == len(POOLED) else [], quiet=False)
+    costs = {one["name"]: one for one in json.loads((folder / "profile.json").read_text(encoding="utf-8"))}
+    summary = pd.DataFrame([summary_row(row, kept, costs) for row in found.to_rows()])
+    summary.to_csv(folder / "summary.csv", index=False, float_format="%.4f")
+    paired_rows(found).to_csv(folder / "paired.csv", index=False, float_format="%.4f")
+
+
+def in_pool(condition: Condition) -> bool:
+    return condition.cohort in POOLED and condition.split == "patient"
+
+
+def summary_row(row: dict[str, Any], kept: Sequence[Kept], costs: dict[str, Any]) -> dict[str, Any]:
+    """Costs are those at 224 px grey, by `myosono profile`; an estimator has none."""
+    facts = [facts for entry, facts in kept if is_of(entry, row)]
+    cost = costs.get(row["model"], {})
+    return {
+        "benchmark": row["cohort"],
+        "split": row["split"],
+        "model": row["model"],
+        "pretrained": row["pretrained"],
+        "recipe": row["recipe"],
+        "px": facts[0]["px"],
+        "folds": row["folds"],
+        "seeds": row["seeds"],
+        "macs": cost.get("macs"),
+        "latency_ms": cost.get("latency_ms"),
+        "file_bytes": cost.get("file_bytes"),
+        "accuracy": row["image_accuracy"],
+        "balanced_accuracy": row["image_balanced_accuracy"],
+        "macro_auc": row["image_auc"],
+        "macro_auc_lo": row["image_auc_lo"],
+        "macro_auc_hi": row["image_auc_hi"],
+        "patient_accuracy": row["patient_accuracy"],
+        "patient_macro_auc": row["patient_auc"],
+        "command": facts[0]["command"],
+        "commit": " ".join(dict.fromkeys(one["commit"] for one in facts)),
+    }
+
+
+def is_of(entry: Entry, row: dict[str, Any]) -> bool:
+    one, where = entry.contender, entry.condition
+    mine = (one.model, one.pretrained, one.recipe, where.cohort, where.task, where.split)
+    return mine == tuple(row[key] for key in ("model", "pretrained", "recipe", "cohort", "task", "split"))
+
+
+def paired_rows(found: Comparison) -> pd.DataFrame:
+    """Contender minus flagship: image-level macro-AUC and accuracy, by set and pooled over sets."""
+    rows = []
+    for one in found.paired:
+        if one.level == "image" and one.metric in ("auc", "accuracy"):
+            rows.append(
+                {
+                    "benchmarks": "+".join(condition.cohort for condition in one.conditions),
+                    "split": one.conditions[0].split,
+                    "model": one.contender.model,
+                    "pretrained": one.contender.pretrained,
+                    "recipe": one.contender.recipe,
+                    "metric": one.metric,
+                    "difference": one.difference.value,
+                    "lo": one.difference.lo,
+                    "hi": one.difference.hi,
+                    "p": one.p,
+                    "p_holm": one.p_holm,
+                    "seeds": " ".join(map(str, one.seeds)),
+                    "patients": one.patients,
+                }
+            )
+    return pd.DataFrame(rows)

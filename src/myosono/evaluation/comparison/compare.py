@@ -1,0 +1,168 @@
+"""One call from entries to scores, paired differences against the flagship, and corrected p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from myosono.errors import PredictionsError
+from myosono.evaluation.comparison.auc_tests import auc_tests
+from myosono.evaluation.comparison.entry import Condition, Contender, Entry, Grouped
+from myosono.evaluation.comparison.multiplicity import holm
+from myosono.evaluation.comparison.paired import (
+    Drawn,
+    PatientDraws,
+    bootstrap_p_value,
+    mean_drawn,
+    shared_rows,
+)
+from myosono.evaluation.comparison.result import (
+    COMPARED_LEVELS,
+    Comparison,
+    ModelScore,
+    PairedDifference,
+)
+from myosono.evaluation.intervals import Estimate, percentile_interval
+from myosono.evaluation.result import METRICS
+from myosono.progress import track
+
+RESAMPLES = 2000
+
+
+def compare(
+    entries: Sequence[Entry],
+    *,
+    flagship: Contender,
+    pools: Sequence[Sequence[Condition]] = (),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    quiet: bool = True,
+) -> Comparison:
+    """Score every contender, and set it against the flagship on the same patients, images and seeds.
+
+    Parameters
+    ----------
+    entries
+        One per contender, condition and seed.
+    flagship
+        The contender that the others are compared with.
+    pools
+        Sets of conditions whose differences are also averaged; a contender that lacks one of them is left out of it.
+    resamples
+        Draws of patients behind intervals and p-values; 0 gives neither.
+    seed
+        Same seed, same draws.
+    quiet
+        Show no progress.
+
+    Raises
+    ------
+    PredictionsError
+        If there are no entries, the flagship has none, or a contender has two for one condition and seed.
+    """
+    grouped = _grouped(entries, flagship)
+    draws = PatientDraws(entries, resamples=resamples, seed=seed)
+    conditions = list(dict.fromkeys(condition for _, condition in grouped))
+    scores = [
+        _score(part, draws) for part in track(list(grouped.values()), "scoring", total=len(grouped), disable=quiet)
+    ]
+    others = [one for one in dict.fromkeys(contender for contender, _ in grouped) if one != flagship]
+    paired: list[PairedDifference] = []
+    for pool in track([*((one,) for one in conditions), *map(tuple, pools)], "pairing", disable=quiet):
+        found = [row for other in others for row in _paired(grouped, flagship, other, pool, draws)]
+        paired += _corrected(found)
+    delong = [test for condition in conditions for test in auc_tests(grouped, flagship, others, condition)]
+    return Comparison(flagship, tuple(scores), tuple(paired), tuple(delong), resamples, seed)
+
+
+def _grouped(entries: Sequence[Entry], flagship: Contender) -> Grouped:
+    grouped: dict[tuple[Contender, Condition], dict[int, Entry]] = {}
+    for entry in entries:
+        seeds = grouped.setdefault((entry.contender, entry.condition), {})
+        if entry.seed in seeds:
+            label = f"{entry.contender.label(recipe=True)}, {entry.condition.label()}, seed {entry.seed}"
+            raise PredictionsError(f"two sets of predictions for {label}")
+        seeds[entry.seed] = entry
+    if not any(contender == flagship for contender, _ in grouped):
+        raise PredictionsError(
+            f"no predictions of the flagship {flagship.label(recipe=True)}", remedy="Name another with --flagship"
+        )
+    return grouped
+
+
+def _score(seeds: Mapping[int, Entry], draws: PatientDraws) -> ModelScore:
+    parts = [draws.figures(entry) for entry in seeds.values()]
+    metrics = {
+        level: {metric: _estimate(mean_drawn([part[level, metric] for part in parts])) for metric in METRICS}
+        for level in COMPARED_LEVELS
+    }
+    first = next(iter(seeds.values()))
+    tables = [entry.images.table for entry in seeds.values()]
+    return ModelScore(
+        contender=first.contender,
+        condition=first.condition,
+        seeds=tuple(sorted(seeds)),
+        folds=min(table["fold"].nunique() for table in tables),
+        of_folds=first.of_folds,
+        images=max(len(table) for table in tables),
+        patients=len(set().union(*(table["patient_id"] for table in tables))),
+        metrics=metrics,
+    )
+
+
+def _estimate(drawn: Drawn) -> Estimate:
+    if not len(drawn.samples):
+        return Estimate(None if np.isnan(drawn.value) else drawn.value)
+    return percentile_interval(drawn.value, drawn.samples)
+
+
+def _paired(
+    grouped: Grouped, flagship: Contender, other: Contender, pool: tuple[Condition, ...], draws: PatientDraws
+) -> list[PairedDifference]:
+    differences: dict[tuple[str, str], list[Drawn]] = {}
+    seeds: set[int] = set()
+    patients = 0
+    for condition in pool:
+        mine, theirs = grouped.get((flagship, condition), {}), grouped.get((other, condition), {})
+        pairs = [(mine[seed], theirs[seed], seed) for seed in sorted(set(mine) & set(theirs))]
+        per_seed = []
+        tested: set[str] = set()
+        for ours, entry, seed in pairs:
+            kept, kept_theirs = shared_rows(ours, entry)
+            if kept.any():
+                per_seed.append((draws.figures(ours, kept), draws.figures(entry, kept_theirs)))
+                tested |= set(ours.images.table["patient_id"][kept])
+                seeds.add(seed)
+        if not per_seed:
+            return []
+        patients += len(tested)
+        for key in per_seed[0][0]:
+            differences.setdefault(key, []).append(mean_drawn([b[key] - a[key] for a, b in per_seed]))
+    return [
+        _difference(other, pool, key, mean_drawn(parts), tuple(sorted(seeds)), patients)
+        for key, parts in differences.items()
+    ]
+
+
+def _difference(
+    other: Contender,
+    pool: tuple[Condition, ...],
+    key: tuple[str, str],
+    drawn: Drawn,
+    seeds: tuple[int, ...],
+    patients: int,
+) -> PairedDifference:
+    p = None if np.isnan(drawn.value) else bootstrap_p_value(drawn.samples)
+    return PairedDifference(other, pool, key[0], key[1], _estimate(drawn), p, None, seeds, patients)
+
+
+def _corrected(found: list[PairedDifference]) -> list[PairedDifference]:
+    """Holm over the contenders, for each level and metric on its own."""
+    corrected: dict[int, float] = {}
+    for family in dict.fromkeys((one.level, one.metric) for one in found):
+        members = [place for place, one in enumerate(found) if (one.level, one.metric) == family and one.p is not None]
+        values = [found[place].p or 0.0 for place in members]
+        corrected.update(zip(members, holm(values).tolist(), strict=True))
+    return [replace(one, p_holm=corrected.get(place)) for place, one in enumerate(found)]

@@ -1,0 +1,110 @@
+"""What is compared: one network's test predictions under one condition and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myosono.errors import PredictionsError
+from myosono.evaluation.calibration import Temperatures, calibrate_images, calibrate_patients, fit_temperatures
+from myosono.evaluation.levels import Level, Units
+from myosono.evaluation.table import Predictions
+
+
+@dataclass(frozen=True, order=True)
+class Contender:
+    """A network with its start and its recipe."""
+
+    model: str
+    pretrained: bool = False
+    recipe: str = "default"
+
+    def label(self, *, recipe: bool = False) -> str:
+        """For tables and figures; the recipe only where several are compared.
+
+        Examples
+        --------
+        >>> Contender("lcnet_050", True, "sgd_step").label(recipe=True)
+        'lcnet_050 (ImageNet) · sgd_step'
+        """
+        return self.model + (" (ImageNet)" if self.pretrained else "") + (f" · {self.recipe}" if recipe else "")
+
+
+@dataclass(frozen=True, order=True)
+class Condition:
+    """What all contenders are measured on; ``leaks`` where patients stand on both sides of the split."""
+
+    cohort: str
+    task: str
+    split: str
+    leaks: bool = False
+
+    def label(self) -> str:
+        """For titles."""
+        return f"{self.cohort} · {self.task} · {self.split} split"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """Test predictions of one contender under one condition and seed, all finished folds together.
+
+    Attributes
+    ----------
+    images
+        Test rows, image probabilities at their fold's temperature.
+    patient_temperatures
+        By fold, for patients pooled from these.
+    of_folds
+        Folds of the split, finished or not.
+    """
+
+    contender: Contender
+    condition: Condition
+    seed: int
+    images: Predictions
+    patient_temperatures: Mapping[str, float]
+    of_folds: int
+
+    def keys(self) -> list[tuple[str, str]]:
+        """What identifies each row: fold and image."""
+        return list(zip(self.images.table["fold"], self.images.table["image_id"], strict=True))
+
+    def units(self, level: Level, kept: NDArray[np.bool_] | None = None) -> Units:
+        """Images or patients to score, of all rows or of some."""
+        part = self.images
+        if kept is not None and not kept.all():
+            part = Predictions(part.table[kept].reset_index(drop=True), part.classes)
+        probabilities = part.probabilities
+        if level == "image":
+            patients = tuple(part.table["patient_id"].tolist())
+            return Units(patients, part.targets, probabilities, np.ones(len(part.table), dtype=np.intp))
+        # The images' temperature is in their probabilities already.
+        folds = {fold: Temperatures(1.0, value) for fold, value in self.patient_temperatures.items()}
+        return calibrate_patients(part, probabilities, folds)
+
+
+Grouped = Mapping[tuple[Contender, Condition], Mapping[int, Entry]]
+"""Entries by contender and condition, then by seed."""
+
+
+def make_entry(
+    contender: Contender, condition: Condition, seed: int, predictions: Predictions, *, of_folds: int
+) -> Entry:
+    """Calibrate test rows as :func:`myosono.evaluation.evaluate` does, on each fold's validation rows.
+
+    Raises
+    ------
+    PredictionsError
+        If there are no test rows.
+    """
+    test = predictions.rows("test")
+    if test.table.empty:
+        raise PredictionsError("column role holds no 'test' row: nothing to compare", path=predictions.source)
+    temperatures = fit_temperatures(predictions)
+    table = test.table.copy()
+    table[[f"p_{name}" for name in test.classes]] = calibrate_images(test, temperatures)
+    of_patients = {fold: found.patient for fold, found in temperatures.items()}
+    return Entry(contender, condition, seed, Predictions(table, test.classes), of_patients, of_folds)

@@ -1,0 +1,152 @@
+"""What a comparison found: frozen dataclasses that go to JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from myosono.evaluation.comparison.entry import Condition, Contender
+from myosono.evaluation.intervals import Estimate
+from myosono.evaluation.result import METRICS, plain
+
+COMPARED_LEVELS = ("image", "patient")
+
+
+@dataclass(frozen=True)
+class ModelScore:
+    """One contender under one condition, seeds averaged.
+
+    Attributes
+    ----------
+    folds, of_folds
+        Finished folds of the seed that has fewest, and folds of the split.
+    metrics
+        By level (``image``, ``patient``), then by metric.
+    """
+
+    contender: Contender
+    condition: Condition
+    seeds: tuple[int, ...]
+    folds: int
+    of_folds: int
+    images: int
+    patients: int
+    metrics: Mapping[str, Mapping[str, Estimate]]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fold is there."""
+        return self.folds == self.of_folds
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """A contender minus the flagship on the same patients, images and seeds; negative where the flagship is better.
+
+    Attributes
+    ----------
+    conditions
+        One, or those that were pooled (their differences averaged).
+    p, p_holm
+        Two-sided, of the paired bootstrap; None without resamples. ``p_holm`` is corrected over the contenders.
+    """
+
+    contender: Contender
+    conditions: tuple[Condition, ...]
+    level: str
+    metric: str
+    difference: Estimate
+    p: float | None
+    p_holm: float | None
+    seeds: tuple[int, ...]
+    patients: int
+
+
+@dataclass(frozen=True)
+class AucTest:
+    """DeLong's test of one class against the rest, on patients: contender minus flagship, seeds averaged."""
+
+    contender: Contender
+    condition: Condition
+    positive: str
+    difference: Estimate
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that :func:`myosono.evaluation.comparison.compare` found.
+
+    Attributes
+    ----------
+    paired
+        Without the flagship itself.
+    delong
+        For classes with at least two patients and as many others.
+    """
+
+    flagship: Contender
+    scores: tuple[ModelScore, ...]
+    paired: tuple[PairedDifference, ...]
+    delong: tuple[AucTest, ...]
+    resamples: int
+    seed: int
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """In the order in which they were given."""
+        return tuple(dict.fromkeys(score.condition for score in self.scores))
+
+    @property
+    def several_recipes(self) -> bool:
+        """Whether labels need the recipe."""
+        return len({score.contender.recipe for score in self.scores}) > 1
+
+    def differences(self, conditions: Sequence[Condition], level: str, metric: str) -> list[PairedDifference]:
+        """The paired differences of one pool of conditions, level and metric."""
+        wanted = (tuple(conditions), level, metric)
+        return [one for one in self.paired if (one.conditions, one.level, one.metric) == wanted]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, text and numbers, ready for ``json.dumps(..., allow_nan=False)``."""
+        found: dict[str, Any] = plain(self)
+        return found
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """A flat row per contender and condition, for CSV."""
+        return [_row(score, self) for score in self.scores]
+
+
+def _row(score: ModelScore, found: Comparison) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "cohort": score.condition.cohort,
+        "task": score.condition.task,
+        "split": score.condition.split,
+        "leaks": score.condition.leaks,
+        "model": score.contender.model,
+        "pretrained": score.contender.pretrained,
+        "recipe": score.contender.recipe,
+        "folds": score.folds,
+        "of_folds": score.of_folds,
+        "seeds": " ".join(map(str, score.seeds)),
+        "images": score.images,
+        "patients": score.patients,
+    }
+    for level in COMPARED_LEVELS:
+        for metric in METRICS:
+            name, estimate = f"{level}_{metric}", score.metrics[level][metric]
+            row |= {name: estimate.value, f"{name}_lo": estimate.lo, f"{name}_hi": estimate.hi}
+    for level in COMPARED_LEVELS:
+        mine = [d for d in found.differences((score.condition,), level, "auc") if d.contender == score.contender]
+        one = mine[0] if mine else None
+        name = f"{level}_auc_difference"
+        row |= {
+            name: one.difference.value if one else None,
+            f"{name}_lo": one.difference.lo if one else None,
+            f"{name}_hi": one.difference.hi if one else None,
+            f"{name}_p": one.p if one else None,
+            f"{name}_p_holm": one.p_holm if one else None,
+        }
+    return row

@@ -1,0 +1,133 @@
+"""Sweeps: what a cell's identity depends on, that nothing is fitted twice, and that a failure stops nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from myosono.errors import UsageError
+from myosono.training.sweep import CellStore, InProcess, Processes, RayTasks, collect_entries, plan_cells, run_sweep
+
+FAST = {"size": 64, "epochs": 1, "folds": 2, "batch_size": 16, "average_decay": 0.0}
+MODELS = ("stanet_xs", "shufflenet_v2_x0_5")
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_recipe):
+    return tiny_recipe.model_validate({**tiny_recipe.model_dump(), **FAST})
+
+
+@pytest.fixture(scope="module")
+def cells(tiny_cohort, recipe):
+    return plan_cells(tiny_cohort, {"default": recipe}, models=MODELS)
+
+
+@pytest.fixture(scope="module")
+def swept(cells, tmp_path_factory):
+    store = CellStore(tmp_path_factory.mktemp("sweep"))
+    return store, run_sweep(cells, store, InProcess(), quiet=True)
+
+
+def keys(cells):
+    return [cell.key for cell in cells]
+
+
+def test_every_fold_of_every_model_is_a_cell_with_the_flagship_first(tiny_cohort, recipe, cells):
+    assert [(cell.fold, cell.recipe.model) for cell in cells] == [(f, m) for f in (0, 1) for m in MODELS]
+    other = plan_cells(tiny_cohort, {"default": recipe}, models=MODELS, flagship=MODELS[1])
+    assert other[0].recipe.model == MODELS[1]
+    assert sorted(keys(other)) == sorted(keys(cells))
+
+
+def test_a_cell_is_another_when_what_decides_it_changes_and_the_same_otherwise(tiny_cohort, recipe, cells):
+    def first(**changes):
+        changed = recipe.model_copy(update=changes)
+        return plan_cells(tiny_cohort, {"renamed": changed}, models=["stanet_xs"])[0].key
+
+    assert first() == cells[0].key
+    changed = {first(learning_rate=1e-4), first(epochs=2), first(model_options={"initial_bias": -4.0})}
+    changed.add(plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs"], seeds=[1])[0].key)
+    assert len(changed | {cells[0].key}) == 5
+
+
+def test_a_finished_cell_is_never_fitted_again(cells, swept, monkeypatch):
+    store, result = swept
+    assert (result.fitted, result.kept, result.left, result.failed) == (len(cells), 0, 0, {})
+    monkeypatch.setattr("myosono.training.sweep.job.fit_fold", None)
+    again = run_sweep(cells, store, InProcess(), quiet=True)
+    assert (again.fitted, again.kept) == (0, len(cells))
+
+
+def test_a_damaged_cell_is_fitted_again_with_the_same_result(cells, swept):
+    store, _ = swept
+    kept = store.predictions(cells[1])
+    path = store.folder_of(cells[1]) / "predictions.parquet"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert store.facts(cells[1]) is None
+    assert run_sweep(cells, store, InProcess(), quiet=True).fitted == 1
+    pd.testing.assert_frame_equal(store.predictions(cells[1]), kept)
+
+
+def test_entries_hold_every_image_once(cells, swept, tiny_cohort):
+    store, _ = swept
+    entries = collect_entries(cells, store)
+    assert [entry.contender.model for entry in entries] == list(MODELS)
+    for entry in entries:
+        assert sorted(entry.images.table["image_id"]) == sorted(tiny_cohort.table["image_id"])
+        assert entry.of_folds == 2
+
+
+def test_a_failed_cell_is_recorded_and_the_others_go_on(tiny_cohort, recipe, tmp_path, monkeypatch):
+    from myosono.training.sweep import job
+
+    fit = job.fit_fold
+
+    def failing(task, bar):
+        if task.fold == 0:
+            raise MemoryError("no room")
+        return fit(task, bar)
+
+    monkeypatch.setattr(job, "fit_fold", failing)
+    cells = plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs"])
+    store = CellStore(tmp_path)
+    result = run_sweep(cells, store, InProcess(), quiet=True)
+    assert (result.fitted, list(result.failed.values())) == (1, ["MemoryError: no room"])
+    assert store.error(cells[0]) == "MemoryError: no room"
+    assert len(collect_entries(cells, store)) == 1
+
+
+def test_no_cell_is_begun_after_the_budget(cells, tmp_path):
+    result = run_sweep(cells, CellStore(tmp_path), InProcess(), budget_seconds=0.0, quiet=True)
+    assert (result.fitted, result.left) == (0, len(cells))
+
+
+@pytest.mark.slow
+def test_worker_processes_find_the_same(cells, swept, tmp_path):
+    store, _ = swept
+    other = CellStore(tmp_path)
+    assert run_sweep(cells[:2], other, Processes(2), quiet=True).failed == {}
+    for cell in cells[:2]:
+        pd.testing.assert_frame_equal(other.predictions(cell), store.predictions(cell))
+
+
+@pytest.mark.slow
+def test_ray_finds_the_same(cells, swept, tmp_path):
+    pytest.importorskip("ray")
+    store, _ = swept
+    other = CellStore(tmp_path)
+    assert run_sweep(cells[:1], other, RayTasks(threads=1, slots=1), quiet=True).failed == {}
+    pd.testing.assert_frame_equal(other.predictions(cells[0]), store.predictions(cells[0]))
+    assert json.loads((other.folder_of(cells[0]) / "cell.json").read_text())["key"] == cells[0].key
+
+
+def test_what_cannot_be_compared_is_refused(tiny_cohort, recipe):
+    with pytest.raises(UsageError, match="twice"):
+        plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs", "stanet_xs"])
+    with pytest.raises(UsageError, match="not among the models"):
+        plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs"], flagship="stanet_s")
+    with pytest.raises(UsageError, match="has folds"):
+        plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs"], only_folds=[7])
+    with pytest.raises(UsageError, match="at least 1"):
+        Processes(0)
