@@ -10,6 +10,7 @@ from rich.console import Console
 
 import myosono
 from myosono.cli.audit import audit_command
+from myosono.cli.compare import compare_command
 from myosono.cli.demo import demo_command
 from myosono.cli.document import document_command
 from myosono.cli.evaluate import evaluate_command
@@ -39,6 +40,7 @@ app.command("import")(import_command)
 app.command("audit")(audit_command)
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
+app.command("compare")(compare_command)
 app.command("profile")(profile_command)
 app.command("reproduce")(reproduce_command)
 app.command("export")(export_command)

@@ -1,0 +1,187 @@
+"""`myosono compare`: many models on the same patients, and which differences are more than chance."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from myosono.cli.output import SIMULATED_NOTE, console, print_json, typed_command, written
+from myosono.cli.train import parse_settings
+from myosono.errors import ModelError, UsageError
+from myosono.extras import require_train
+from myosono.provenance import machine, now, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from myosono.evaluation.comparison import Comparison
+    from myosono.training import Recipe
+    from myosono.training.sweep import Pool
+
+
+def compare_command(
+    cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
+    models: Annotated[str, typer.Option(help="Names, with commas between; see myosono models.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for cells and report; the same command resumes it.")],
+    flagship: Annotated[
+        str | None, typer.Option(help="The model that the others are set against. Default: the first.")
+    ] = None,
+    pretrained: Annotated[str, typer.Option(help="Those of the models that start from ImageNet weights.")] = "",
+    tasks: Annotated[str, typer.Option(help="Tasks, with commas between.")] = "auto",
+    splits: Annotated[str, typer.Option(help="Of patient, published, image; the last two leak.")] = "patient",
+    seeds: Annotated[str, typer.Option(help="Seeds of split and training, with commas between.")] = "0",
+    folds: Annotated[str | None, typer.Option(help="Fit these folds alone, from 0, for example 0,1.")] = None,
+    recipe: Annotated[
+        list[Path] | None, typer.Option(help="YAML file of settings. Repeatable: every model under every recipe.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the network input, in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each fold.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting of every recipe. Repeatable.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Cells at once on this machine, the cores shared among them.")] = 1,
+    ray: Annotated[bool, typer.Option("--ray", help="Fit the cells as Ray tasks on this machine.")] = False,
+    address: Annotated[str | None, typer.Option(help="Fit them on this Ray cluster, e.g. ray://host:10001.")] = None,
+    profile: Annotated[bool, typer.Option("--profile/--no-profile", help="Measure latency and file size.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Fit every fold of every model, keep each result as it finishes, and report paired differences by patient."""
+    require_train("myosono compare")
+    from myosono.cohort import Cohort
+    from myosono.evaluation.comparison import Contender, compare
+    from myosono.reporting import write_comparison
+    from myosono.training.sweep import CellStore, collect_entries, plan_cells, run_sweep
+
+    opened = Cohort.open(cohort)
+    overrides = {key: value for key, value in {"size": size, "epochs": epochs}.items() if value is not None}
+    recipes = _recipes(recipe or [], overrides | parse_settings(settings or []))
+    names = _names(models)
+    cells = plan_cells(
+        opened,
+        recipes,
+        models=names,
+        tasks=_names(tasks),
+        splits=_names(splits),
+        seeds=_numbers(seeds, "--seeds"),
+        pretrained=_names(pretrained),
+        flagship=flagship,
+        only_folds=None if folds is None else _numbers(folds, "--folds"),
+    )
+    store = CellStore(out)
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    pool = _pool(workers, threads, ray=ray or address is not None, address=address)
+    result = run_sweep(cells, store, pool, threads=threads, command=typed_command(), quiet=False)
+    first = flagship or names[0]
+    champion = Contender(first, first in _names(pretrained), next(iter(recipes)))
+    found = compare(collect_entries(cells, store), flagship=champion, quiet=json)
+    profiles, reason = _profiles(names, recipes) if profile else ({}, "not measured: --no-profile was given")
+    facts = {
+        "command": typed_command(),
+        "created": now(),
+        "versions": versions(),
+        "machine": machine(),
+        "cohort": opened.info.name,
+        "simulated": opened.info.simulated,
+        "failed": result.failed,
+    }
+    report = write_comparison(found, out, profiles=profiles, facts=facts, missing_profile_reason=reason)
+    if json:
+        print_json(found.to_dict())
+    else:
+        _show(found, console())
+        if opened.info.simulated:
+            console().print(f"[yellow]{SIMULATED_NOTE}[/]")
+        written(report, "report")
+    if result.failed:
+        raise typer.Exit(1)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    try:
+        return [int(part) for part in _names(text)]
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r} is not whole numbers with commas between") from error
+
+
+def _recipes(paths: Sequence[Path], overrides: dict[str, Any]) -> dict[str, Recipe]:
+    from myosono.training import load_recipe
+
+    if not paths:
+        return {"default": load_recipe(None, overrides)}
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two recipes are called alike: {', '.join(names)}", remedy="Rename one of the files")
+    return {path.stem: load_recipe(path, dict(overrides)) for path in paths}
+
+
+def _pool(workers: int, threads: int, *, ray: bool, address: str | None) -> Pool:
+    from myosono.training.sweep import InProcess, Processes, RayTasks
+
+    if ray:
+        return RayTasks(address, threads=threads, slots=workers if address is None else None)
+    return InProcess() if workers == 1 else Processes(workers)
+
+
+def _profiles(names: Sequence[str], recipes: Mapping[str, Recipe]) -> tuple[dict[str, dict[str, Any]], str | None]:
+    from myosono.export import profile_models
+    from myosono.networks.registry import model_kind
+
+    side = next(iter(recipes.values())).size
+    networks = [name for name in names if model_kind(name) == "network"]
+    try:
+        measured = profile_models(networks, input_shape=(1, side, side), repeats=20)
+    except ModelError as error:
+        return {}, f"not measured: {error}"
+    return {one.name: one.to_dict() for one in measured}, None
+
+
+def _show(found: Comparison, screen: Console) -> None:
+    from rich.table import Table
+
+    for condition in found.conditions:
+        table = Table(title=condition.label() + ("  [red]this split leaks patients[/]" if condition.leaks else ""))
+        columns = ("model", "folds", "seeds", "image accuracy", "image AUC", "patient accuracy", "AUC difference", "p")
+        for heading in columns:
+            left = heading == "model"
+            table.add_column(
+                heading, justify="left" if left else "right", overflow="fold", min_width=20 if left else None
+            )
+        rows = [score for score in found.scores if score.condition == condition]
+        for score, row in zip(rows, (r for r in found.to_rows() if _same(r, condition)), strict=True):
+            table.add_row(
+                score.contender.label(recipe=found.several_recipes),
+                f"{score.folds} of {score.of_folds}",
+                row["seeds"],
+                _interval(row, "image_accuracy"),
+                _interval(row, "image_auc"),
+                _interval(row, "patient_accuracy"),
+                _interval(row, "image_auc_difference", signed=True),
+                "" if row["image_auc_difference_p_holm"] is None else f"{row['image_auc_difference_p_holm']:.3f}",
+            )
+        screen.print(table)
+    screen.print(
+        f"Intervals: 95 %, patients resampled. Difference: from {found.flagship.label()}, on the same patients; "
+        "p corrected over the models (Holm)."
+    )
+
+
+def _same(row: Mapping[str, Any], condition: Any) -> bool:
+    return (row["cohort"], row["task"], row["split"]) == (condition.cohort, condition.task, condition.split)
+
+
+def _interval(row: Mapping[str, Any], name: str, *, signed: bool = False) -> str:
+    value, lo, hi = row[name], row[f"{name}_lo"], row[f"{name}_hi"]
+    if value is None:
+        return ""
+    sign = "+" if signed else ""
+    told = f"{value:{sign}.3f}"
+    return told if lo is None else f"{told} ({lo:{sign}.3f} to {hi:{sign}.3f})"

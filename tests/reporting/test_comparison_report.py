@@ -1,0 +1,67 @@
+"""The page of a comparison: whole, self-contained, and honest about what it rests on."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from myosono.evaluation.comparison import Condition, Contender, compare, make_entry
+from myosono.evaluation.table import check_predictions
+from myosono.reporting import write_comparison
+
+FACTS = {
+    "command": "myosono compare cohort --models a,b",
+    "created": "2026-01-01",
+    "versions": {"myosono": "0"},
+    "machine": {"cpu": "one"},
+    "cohort": "lung <real>",
+    "simulated": False,
+    "failed": {},
+}
+PROFILES = {"a": {"macs": 6e7, "latency_ms": 1.4, "file_bytes": 1.3e6}}
+
+
+@pytest.fixture(scope="module")
+def found():
+    rng = np.random.default_rng(0)
+    entries = []
+    for model in ("a", "b"):
+        for split, leaks in (("patient", False), ("image", True)):
+            p = rng.random(40)
+            rows = {"patient_id": [f"P{i // 2}" for i in range(40)], "image_id": [str(i) for i in range(40)]}
+            table = pd.DataFrame({**rows, "target": ["xy"[i // 2 % 2] for i in range(40)], "p_x": 1 - p, "p_y": p})
+            condition = Condition("lung <real>", "label", split, leaks)
+            entries.append(make_entry(Contender(model), condition, 0, check_predictions(table), of_folds=1))
+    return compare(entries, flagship=Contender("a"), resamples=50)
+
+
+def test_page_table_and_json_agree(found, tmp_path):
+    page = write_comparison(found, tmp_path, profiles=PROFILES, facts=FACTS)
+    text = page.read_text()
+    rows = list(csv.DictReader((tmp_path / "summary.csv").open()))
+    kept = json.loads((tmp_path / "comparison.json").read_text())
+    assert len(rows) == len(kept["scores"]) == 4
+    for row in rows:
+        assert f"{float(row['image_auc']):.3f}" in text
+    assert FACTS["command"] in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    assert "<real>" not in text
+
+
+def test_leak_simulation_failures_and_missing_costs_are_said(found, tmp_path):
+    facts = {**FACTS, "simulated": True, "failed": {"b · fold 1": "no room"}}
+    text = write_comparison(
+        found, tmp_path, profiles={}, facts=facts, missing_profile_reason="not measured"
+    ).read_text()
+    for said in ("A split that leaks", "Simulated images", "Not finished", "no room", "not measured"):
+        assert said in text
+    assert "A split that leaks" in write_comparison(found, tmp_path, profiles=PROFILES, facts=FACTS).read_text()
+
+
+def test_a_model_without_a_cost_is_named(found, tmp_path):
+    text = write_comparison(found, tmp_path, profiles=PROFILES, facts=FACTS).read_text()
+    assert "Without a cost to draw: b" in text
