@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from myosono.errors import RunError
 from myosono.evaluation.comparison import Condition, Contender, compare, make_entry
 from myosono.evaluation.table import check_predictions
 from myosono.reporting import write_comparison
@@ -65,3 +67,26 @@ def test_leak_simulation_failures_and_missing_costs_are_said(found, tmp_path):
 def test_a_model_without_a_cost_is_named(found, tmp_path):
     text = write_comparison(found, tmp_path, profiles=PROFILES, facts=FACTS).read_text()
     assert "Without a cost to draw: b" in text
+
+
+def test_only_what_leaks_is_red(found, tmp_path):
+    text = write_comparison(found, tmp_path, profiles=None, facts=FACTS).read_text()
+    by_patient, by_image = text.split("<h2>lung &lt;real&gt;")[1:3]
+    assert "patient split" in by_patient.split("</h2>")[0]
+    assert "n leak" not in by_patient
+    assert by_image.count("n leak") == 2 * 6
+
+
+def test_pooled_differences_have_their_own_section_and_absent_facts_are_left_out(found, tmp_path):
+    pool = tuple(replace(one, conditions=found.conditions) for one in found.paired)
+    pooled = replace(found, paired=(*found.paired, *pool))
+    text = write_comparison(pooled, tmp_path, profiles=None, facts={}).read_text()
+    assert "Pooled over lung &lt;real&gt;, lung &lt;real&gt;" in text
+    assert "Pooled over" not in write_comparison(found, tmp_path, profiles=None, facts={}).read_text()
+    assert "<h3>Command</h3>" not in text
+
+
+def test_a_page_that_cannot_be_written_is_said(found, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_comparison(found, tmp_path / "file", profiles=None, facts=FACTS)

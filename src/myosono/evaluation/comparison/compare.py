@@ -29,12 +29,13 @@ from myosono.evaluation.result import METRICS
 from myosono.progress import track
 
 RESAMPLES = 2000
+FLAGSHIP = "stanet_s"
 
 
 def compare(
     entries: Sequence[Entry],
     *,
-    flagship: Contender,
+    flagship: Contender | str = FLAGSHIP,
     pools: Sequence[Sequence[Condition]] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -47,7 +48,7 @@ def compare(
     entries
         One per contender, condition and seed.
     flagship
-        The contender that the others are compared with.
+        The contender that the others are compared with; of a model's name, its first entry from scratch.
     pools
         Sets of conditions whose differences are also averaged; a contender that lacks one of them is left out of it.
     resamples
@@ -62,6 +63,8 @@ def compare(
     PredictionsError
         If there are no entries, the flagship has none, or a contender has two for one condition and seed.
     """
+    if isinstance(flagship, str):
+        flagship = _named(entries, flagship)
     grouped = _grouped(entries, flagship)
     draws = PatientDraws(entries, resamples=resamples, seed=seed)
     conditions = list(dict.fromkeys(condition for _, condition in grouped))
@@ -75,6 +78,11 @@ def compare(
         paired += _corrected(found)
     delong = [test for condition in conditions for test in auc_tests(grouped, flagship, others, condition)]
     return Comparison(flagship, tuple(scores), tuple(paired), tuple(delong), resamples, seed)
+
+
+def _named(entries: Sequence[Entry], model: str) -> Contender:
+    mine = (one.contender for one in entries if one.contender.model == model and not one.contender.pretrained)
+    return next(mine, Contender(model))
 
 
 def _grouped(entries: Sequence[Entry], flagship: Contender) -> Grouped:
@@ -123,25 +131,29 @@ def _paired(
 ) -> list[PairedDifference]:
     differences: dict[tuple[str, str], list[Drawn]] = {}
     seeds: set[int] = set()
-    patients = 0
+    patients = images = cells = 0
     for condition in pool:
         mine, theirs = grouped.get((flagship, condition), {}), grouped.get((other, condition), {})
         pairs = [(mine[seed], theirs[seed], seed) for seed in sorted(set(mine) & set(theirs))]
         per_seed = []
         tested: set[str] = set()
+        shown: set[str] = set()
         for ours, entry, seed in pairs:
             kept, kept_theirs = shared_rows(ours, entry)
             if kept.any():
                 per_seed.append((draws.figures(ours, kept), draws.figures(entry, kept_theirs)))
-                tested |= set(ours.images.table["patient_id"][kept])
+                common = ours.images.table[kept]
+                tested |= set(common["patient_id"])
+                shown |= set(common["image_id"])
+                cells += common["fold"].nunique()
                 seeds.add(seed)
         if not per_seed:
             return []
-        patients += len(tested)
+        patients, images = patients + len(tested), images + len(shown)
         for key in per_seed[0][0]:
             differences.setdefault(key, []).append(mean_drawn([b[key] - a[key] for a, b in per_seed]))
     return [
-        _difference(other, pool, key, mean_drawn(parts), tuple(sorted(seeds)), patients)
+        _difference(other, pool, key, mean_drawn(parts), tuple(sorted(seeds)), (patients, images, cells))
         for key, parts in differences.items()
     ]
 
@@ -152,10 +164,10 @@ def _difference(
     key: tuple[str, str],
     drawn: Drawn,
     seeds: tuple[int, ...],
-    patients: int,
+    counts: tuple[int, int, int],
 ) -> PairedDifference:
     p = None if np.isnan(drawn.value) else bootstrap_p_value(drawn.samples)
-    return PairedDifference(other, pool, key[0], key[1], _estimate(drawn), p, None, seeds, patients)
+    return PairedDifference(other, pool, key[0], key[1], _estimate(drawn), p, None, seeds, *counts)
 
 
 def _corrected(found: list[PairedDifference]) -> list[PairedDifference]:

@@ -50,6 +50,8 @@ class PairedDifference:
         One, or those that were pooled (their differences averaged).
     p, p_holm
         Two-sided, of the paired bootstrap; None without resamples. ``p_holm`` is corrected over the contenders.
+    seeds, patients, images, cells
+        What both have: seeds, distinct patients and images, and folds of each seed; summed over conditions.
     """
 
     contender: Contender
@@ -61,6 +63,8 @@ class PairedDifference:
     p_holm: float | None
     seeds: tuple[int, ...]
     patients: int
+    images: int
+    cells: int
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from myosono.evaluation.figures.style import ACCENT, INK, QUIET, SECOND, drawing
 
 CERTAIN = 0.05
 _MARGIN = 0.06
+_TOLD, _P = 14, 178  # points to the right of the axes
 
 
 def draw_forest(differences: Sequence[PairedDifference], *, flagship: str, what: str, recipe: bool = False) -> str:
@@ -23,7 +24,7 @@ def draw_forest(differences: Sequence[PairedDifference], *, flagship: str, what:
     differences
         Of one pool of conditions, one level and one metric; those without a value are left out.
     flagship, what
-        The flagship's label, and what differs, for the axis.
+        The flagship's label, for the text alternative, and what differs, for the axis.
     recipe
         Name the contenders' recipes.
     """
@@ -38,18 +39,12 @@ def draw_forest(differences: Sequence[PairedDifference], *, flagship: str, what:
             _draw_row(axes, place, value, one)
         axes.set_yticks(range(len(shown)), [one.contender.label(recipe=recipe) for _, one in shown])
         axes.tick_params(axis="y", labelcolor=INK)
-        axes.set(ylim=(-0.7, rows - 0.2), xlabel=f"difference in {what}")
-        axes.set_xlim(*_limits(differences))
+        axes.set(ylim=(-0.7, rows - 0.2), xlim=_limits(differences))
+        axes.set_xlabel(f"difference in {what} (left of 0: the flagship is better)")
         axes.spines["left"].set_visible(False)
-        axes.annotate(
-            "difference, 95 % interval, corrected p",
-            (1.02, rows - 0.2),
-            xycoords=("axes fraction", "data"),
-            color=QUIET,
-            fontsize=8.5,
-        )
+        for column, heading in ((_TOLD, "difference, 95 % interval"), (_P, "corrected p")):
+            _beside(axes, rows - 0.25, column, heading, QUIET)
         said = "; ".join(f"{one.contender.label(recipe=recipe)} {value:+.3f}" for value, one in shown)
-        _name_sides(axes, flagship, rows)
         return to_svg(figure, f"Difference in {what} from {flagship}: {said or 'none'}.")
 
 
@@ -60,20 +55,24 @@ def _draw_row(axes: Axes, place: int, value: float, one: PairedDifference) -> No
     told = _signed(value)
     if lo is not None and hi is not None:
         axes.plot([lo, hi], [place, place], color=colour, lw=1.5, solid_capstyle="butt")
-        told += f"  ({_signed(lo)} to {_signed(hi)})"
+        told += f" ({_signed(lo)} to {_signed(hi)})"
     axes.plot([value], [place], marker="o", ms=5, color=colour)
+    _beside(axes, place, _TOLD, told, colour)
     if one.p_holm is not None:
-        told += f"  {one.p_holm:.3f}"
-    where = ("axes fraction", "data")
-    axes.annotate(told, (1.02, place), xycoords=where, va="center", color=colour, fontsize=8.5)
+        _beside(axes, place, _P, f"{one.p_holm:.3f}", colour)
 
 
-def _name_sides(axes: Axes, flagship: str, rows: int) -> None:
-    at = (0, rows - 0.2)
-    for text, shift, side in ((f"← {flagship} better", -6, "right"), ("worse →", 6, "left")):
-        axes.annotate(
-            text, at, xytext=(shift, 0), textcoords="offset points", ha=side, color=QUIET, fontsize=8.5, clip_on=False
-        )
+def _beside(axes: Axes, place: float, column: float, text: str, colour: str) -> None:
+    axes.annotate(
+        text,
+        (1, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(column, 0),
+        textcoords="offset points",
+        va="center",
+        color=colour,
+        fontsize=8.5,
+    )
 
 
 def _limits(differences: Sequence[PairedDifference]) -> tuple[float, float]:

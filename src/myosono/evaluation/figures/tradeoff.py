@@ -111,5 +111,5 @@ def _write(axes: Axes, point: Point, shift: tuple[float, float], *, joined: bool
         va="center",
         fontsize=_FONT,
         color=ACCENT if point.flagship else QUIET,
-        arrowprops={"arrowstyle": "-", "color": LINE, "lw": 0.7, "shrinkA": 0, "shrinkB": 3} if joined else None,
+        arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.5, "shrinkA": 0, "shrinkB": 3} if joined else None,
     )
