@@ -22,6 +22,7 @@ from myosono.cli.read import read_command
 from myosono.cli.reference import reference_command
 from myosono.cli.reproduce import reproduce_command
 from myosono.cli.simulate import simulate_command
+from myosono.cli.stress import stress_command
 from myosono.cli.train import train_command
 from myosono.cli.verify import verify_command
 from myosono.errors import MyosonoError, RecipeError, UsageError
@@ -46,6 +47,7 @@ app.command("reproduce")(reproduce_command)
 app.command("export")(export_command)
 app.command("document")(document_command)
 app.command("verify")(verify_command)
+app.command("stress")(stress_command)
 app.command("read")(read_command)
 app.command("reference")(reference_command)
 app.command("models")(models_command)

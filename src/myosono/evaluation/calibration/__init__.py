@@ -3,6 +3,7 @@
 from myosono.evaluation.calibration.scores import (
     BINS,
     brier_score,
+    calibration_draws,
     calibration_scores,
     chance_error,
     expected_calibration_error,
@@ -29,6 +30,7 @@ __all__ = [
     "brier_score",
     "calibrate_images",
     "calibrate_patients",
+    "calibration_draws",
     "calibration_scores",
     "calibration_warnings",
     "chance_error",

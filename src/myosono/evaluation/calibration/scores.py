@@ -127,11 +127,18 @@ def _errors(gaps: Floats, place: NDArray[np.intp], bins: int, weights: Floats) -
     return np.asarray(np.abs(weights @ cells).sum(axis=1) / weights.sum(axis=1), dtype=np.float64)
 
 
-def calibration_scores(units: Units, bootstrap: PatientBootstrap, *, bins: int = BINS) -> CalibrationScores:
-    """ECE, Brier score and negative log-likelihood of one level, with 95 % intervals over patients.
+def calibration_draws(
+    units: Units, bootstrap: PatientBootstrap, *, bins: int = BINS
+) -> dict[str, tuple[float, Floats]]:
+    """ECE, Brier score and negative log-likelihood, each with its value in every draw of patients.
 
     A draw of patients repeats some of them, which raises the ECE as a smaller study would; the draws are shifted back
     by their mean excess, the bootstrap's estimate of bias (Efron & Tibshirani 1993, chapter 10).
+
+    Returns
+    -------
+    draws
+        ``ece``, ``brier``, ``nll`` -> the value, and the draws, shape ``(resamples,)``.
     """
     probabilities, targets = units.probabilities, units.targets
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
@@ -141,14 +148,20 @@ def calibration_scores(units: Units, bootstrap: PatientBootstrap, *, bins: int =
     errors = _errors(gaps, place, bins, weights)
     shifted = np.maximum(errors - (errors.mean() - error), 0) if len(errors) else errors
 
-    def mean(values: Floats) -> Estimate:
-        return percentile_interval(float(values.mean()), (weights @ values) / weights.sum(axis=1))
+    def mean(values: Floats) -> tuple[float, Floats]:
+        return float(values.mean()), np.asarray((weights @ values) / weights.sum(axis=1), dtype=np.float64)
 
-    return CalibrationScores(
-        ece=percentile_interval(error, shifted),
-        brier=mean(_squares(probabilities, targets)),
-        nll=mean(_losses(probabilities, targets)),
-    )
+    return {
+        "ece": (error, shifted),
+        "brier": mean(_squares(probabilities, targets)),
+        "nll": mean(_losses(probabilities, targets)),
+    }
+
+
+def calibration_scores(units: Units, bootstrap: PatientBootstrap, *, bins: int = BINS) -> CalibrationScores:
+    """ECE, Brier score and negative log-likelihood of one level, with 95 % intervals over patients."""
+    draws = calibration_draws(units, bootstrap, bins=bins)
+    return CalibrationScores(**{name: percentile_interval(*found) for name, found in draws.items()})
 
 
 def chance_error(units: Units, *, bins: int, seed: int = 0) -> Estimate:

@@ -1,0 +1,99 @@
+"""Write what `myosono stress` found: one HTML page, one CSV file, one JSON file, and the figures as SVG files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from myosono.errors import RunError
+from myosono.evaluation import Estimate
+from myosono.reporting.statements import Banner, interval, number
+from myosono.robustness import StressResult
+from myosono.robustness.figures import METRIC_TITLES, draw_stress, write_figures
+from myosono.robustness.result import STRESS_LEVELS, STRESS_METRICS
+
+STEM = "stress"
+SHOWN = ("balanced_accuracy", "ece")
+"""Metrics that are drawn in the open; the others unfold."""
+
+
+def write_stress(out_dir: str | Path, found: StressResult) -> Path:
+    """Write ``stress.html``, ``.csv``, ``.json`` and ``figures/``; return the page's path.
+
+    Raises
+    ------
+    RunError
+        If they cannot be written.
+    """
+    folder = Path(out_dir)
+    page = folder / f"{STEM}.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        page.write_text(render_stress(found), encoding="utf-8")
+        text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / f"{STEM}.json").write_text(text + "\n", encoding="utf-8")
+        rows = found.to_rows()
+        with (folder / f"{STEM}.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise RunError(f"cannot be written ({error.strerror})", path=folder) from error
+    write_figures(found, folder / "figures")
+    return page
+
+
+def render_stress(found: StressResult) -> str:
+    """The page as HTML text."""
+    environment = Environment(
+        loader=PackageLoader("myosono.reporting"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "interval": interval, "signed": signed}
+    return environment.get_template("stress.html").render(
+        found=found,
+        banners=stress_banners(found),
+        levels=STRESS_LEVELS,
+        shown=SHOWN,
+        metrics=STRESS_METRICS,
+        titles=METRIC_TITLES,
+        draw=lambda level, metric: draw_stress(found, level, metric),
+    )
+
+
+def signed(estimate: Estimate, digits: int = 2) -> str:
+    """A change for print, with its sign and interval.
+
+    Examples
+    --------
+    >>> signed(Estimate(-0.2, -0.31, -0.1)), signed(Estimate(None))
+    ('−0.20 (−0.31 to −0.10)', '–')
+    """
+    if estimate.value is None:
+        return "–"
+    text = f"{estimate.value:+.{digits}f}"
+    if estimate.lo is not None and estimate.hi is not None:
+        text += f" ({estimate.lo:+.{digits}f} to {estimate.hi:+.{digits}f})"
+    return text.replace("-", "−")
+
+
+def stress_banners(found: StressResult) -> list[Banner]:
+    """Banners in order of gravity: what invalidates the figures first."""
+    banners = []
+    for model in found.models:
+        if model.standing in ("unknown", "leaking"):
+            title = "Training patients may be among these"
+            banners.append(Banner("red", title, f"{model.statement}. The figures overestimate."))
+    if found.simulated:
+        text = "Made by this package's simulation. Nothing here is evidence about patients."
+        banners.append(Banner("amber", "Simulated images", text))
+    for model in found.models:
+        if model.standing == "other_cohort":
+            banners.append(Banner("amber", "Another cohort", f"{model.statement}."))
+    return banners

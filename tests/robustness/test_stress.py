@@ -1,0 +1,165 @@
+"""A stress test from the model file to the page: held-out patients, pairing, determinism, the verb."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from myosono.cli.main import app
+from myosono.errors import ArtefactError, RunError, UsageError
+from myosono.evaluation import PatientBootstrap
+from myosono.reading.decision import PatientRule
+from myosono.reporting.stress_report import stress_banners
+from myosono.robustness import DEGRADATIONS, stress
+from myosono.robustness.held_out import exposure, held_out_ids
+from myosono.robustness.scoring import Answers, score_answers
+
+WAYS = ("gain", "jpeg")
+
+
+@pytest.fixture(scope="module")
+def found(tiny_model, tiny_cohort, tiny_run):
+    run, _ = tiny_run
+    return stress(
+        [tiny_model.path, tiny_model.path], tiny_cohort, runs=[run.path], degradations=WAYS, limit=2, resamples=50
+    )
+
+
+def test_only_test_patients_of_the_fold_are_read(found, tiny_run):
+    run, _ = tiny_run
+    split = pd.read_parquet(run.path / "splits.parquet")
+    tested = split[(split["fold"] == 0) & (split["role"] == "test")]
+    assert [model.standing for model in found.models] == ["held_out", "held_out"]
+    assert 0 < found.images < len(tested)
+    assert found.images <= 2 * found.patients
+    assert [banner.tone for banner in stress_banners(found)] == ["amber"]  # simulated
+
+
+def test_every_figure_is_there_once_and_the_unchanged_do_not_change(found):
+    count = sum(len(DEGRADATIONS[name].strengths) for name in WAYS)
+    assert len(found.rows) == 2 * count * 2 * 5
+    neutral = [row for row in found.rows if row.unchanged]
+    assert {row.degradation for row in neutral} == set(WAYS)
+    assert {row.change.value for row in neutral} == {0.0}
+    one_value = {row.estimate.value for row in neutral if (row.level, row.metric) == ("image", "nll")}
+    assert len(one_value) == 1, "unchanged images are the same under every degradation"
+
+
+def test_a_model_against_itself_differs_by_nothing(found):
+    first, second = (model.name for model in found.models)
+    assert first != second
+    assert all(row.difference is None for row in found.select(model=first))
+    assert {row.difference.value for row in found.select(model=second)} <= {0.0, None}
+
+
+def test_same_seed_same_rows(found, tiny_model, tiny_cohort, tiny_run):
+    run, _ = tiny_run
+    again = stress(
+        [tiny_model.path, tiny_model.path], tiny_cohort, runs=[run.path], degradations=WAYS, limit=2, resamples=50
+    )
+    assert again.rows == found.rows
+
+
+def test_what_is_known_of_training_patients(tiny_model, tiny_cohort, tiny_run, tmp_path):
+    from myosono.reading import Artefact
+
+    run, _ = tiny_run
+    metadata = Artefact(tiny_model.path).metadata
+    unknown = exposure(metadata, tiny_cohort)
+    assert (unknown.standing, unknown.images) == ("unknown", None)
+    assert "--run" in unknown.statement
+    assert held_out_ids(tiny_cohort, [unknown]) == list(tiny_cohort.table["image_id"])
+    other = exposure({**metadata, "network": "another"}, tiny_cohort, [run.path])
+    assert other.standing == "unknown", "another network's run says nothing of this model"
+    foreign = {**metadata, "cohort": {"name": "else", "content_hash": "0"}}
+    assert exposure(foreign, tiny_cohort, [run.path]).standing == "other_cohort"
+    leaky = {**metadata, "split": {**metadata["split"], "leaks": True}}
+    assert exposure(leaky, tiny_cohort, [run.path]).standing == "leaking"
+    first, second = (
+        exposure({**metadata, "split": {**metadata["split"], "fold": fold}}, tiny_cohort, [run.path]) for fold in (0, 1)
+    )
+    with pytest.raises(UsageError, match="no image is held out for all"):
+        held_out_ids(tiny_cohort, [first, second])
+    with pytest.raises(RunError, match=r"run\.json is missing"):
+        exposure(metadata, tiny_cohort, [tmp_path])
+
+
+def test_training_patients_are_warned_of_in_red(found):
+    risky = replace(found, models=(replace(found.models[0], standing="unknown", statement="was trained on this"),))
+    assert stress_banners(risky)[0].tone == "red"
+
+
+def test_changes_are_paired_by_patient():
+    """Two patients out of ten are lost: the interval of the change is that of two in ten, not of two shares."""
+    patients = [f"P{number}" for number in range(10)]
+    targets = np.arange(10) % 2
+    right = np.where(np.eye(2)[targets] > 0, 0.9, 0.1)
+    wrong = right.copy()
+    wrong[:2] = wrong[:2, ::-1]
+    gain = DEGRADATIONS["gain"]
+    rule = PatientRule(("a", "b"), 1.0, (None, None), 0.1, 10, 1, ())
+    answers = Answers("m", rule, np.stack([right, wrong]), np.zeros((2, 10), bool))
+    rows = score_answers([answers], patients, targets, [(gain, 0.0), (gain, 6.0)], resamples=400, seed=0)
+    (row,) = [one for one in rows if (one.strength, one.level, one.metric) == (6.0, "image", "accuracy")]
+    draws = PatientBootstrap(patients, resamples=400, seed=0).counts[:, :2].sum(axis=1) / 10
+    assert row.change.value == pytest.approx(-0.2)
+    assert (row.change.lo, row.change.hi) == pytest.approx(tuple(-np.quantile(draws, [0.975, 0.025])))
+
+
+def test_models_of_other_classes_are_refused(tiny_model, tiny_cohort, monkeypatch):
+    from myosono.robustness.stress import _Observed
+
+    monkeypatch.setattr(_Observed, "classes", property(lambda self: (str(id(self)), "b")))
+    with pytest.raises(ArtefactError, match="knows the classes"):
+        stress([tiny_model.path, tiny_model.path], tiny_cohort)
+
+
+@pytest.fixture(scope="module")
+def written(tiny_model, tiny_cohort, tiny_run, tmp_path_factory):
+    run, _ = tiny_run
+    out = tmp_path_factory.mktemp("stress") / "out"
+    arguments = [
+        "stress", tiny_model.path, tiny_cohort.folder, "--run", run.path, "--only", "crop", "--limit", 1,
+        "--resamples", 20, "--out", out, "--json",
+    ]  # fmt: skip
+    return out, CliRunner().invoke(app, [str(value) for value in arguments], catch_exceptions=False)
+
+
+def test_verb_writes_page_tables_and_figures(written):
+    out, called = written
+    told = json.loads(called.stdout)
+    assert told == json.loads((out / "stress.json").read_text(encoding="utf-8"))
+    with (out / "stress.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(told["rows"]) == 5 * 2 * 5
+    assert float(rows[0]["value"]) == told["rows"][0]["value"]
+    page = (out / "stress.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 10
+    assert "Simulated images" in page
+    assert {path.name for path in (out / "figures").iterdir()} >= {"image_ece.svg", "patient_auc.svg"}
+
+
+def test_unusable_options(tiny_model, tiny_cohort, tmp_path):
+    def call(*more):
+        CliRunner().invoke(
+            app, ["stress", str(tiny_model.path), str(tiny_cohort.folder), *map(str, more)], catch_exceptions=False
+        )
+
+    with pytest.raises(UsageError, match="unknown degradation"):
+        call("--only", "fog", "--out", tmp_path / "a")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        call("--out", tmp_path / "file")
+
+
+def test_the_room_needs_no_torch():
+    code = "import sys, myosono.robustness, myosono.reporting.stress_report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
