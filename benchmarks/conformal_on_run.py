@@ -40,7 +40,9 @@ def rows(path: Path, alpha: float, resamples: int) -> list[dict[str, object]]:
         "rule": kinds(found),
     }
     everyone = {"all": found.conformal.overall, **found.conformal.per_class}
-    command = " ".join(["python benchmarks/conformal_on_run.py RUN, after", facts.get("command") or "a training run"])
+    command = " ".join(
+        ["python benchmarks/conformal_on_run.py RUN, after", facts.get("command") or f"{path.name} was written"]
+    )
     return [common | {"patients_of": name} | figures(one) | {"command": command} for name, one in everyone.items()]
 
 

@@ -2,6 +2,7 @@
 
     python benchmarks/suite.py run [--stage NAME ...] [--budget-minutes M] [--workers N]
     python benchmarks/suite.py table
+    python benchmarks/suite.py predictions pocus3 stanet_s OUT.parquet
 
 `run` continues where it was stopped: finished cells lie in `runs/suite`, and the test predictions of every model,
 recipe, split and seed are kept in `benchmarks/results/predictions`, from which alone `table` makes
@@ -141,6 +142,16 @@ def table(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def predictions(arguments: argparse.Namespace) -> int:
+    """Validation and test rows of a model's finished cells (patient split, first seed), for other scripts."""
+    suite = load_suite()
+    stages = [stage for stage in suite["stages"] if arguments.model in stage["models"] and "split" not in stage]
+    cells = [cell for cell in stage_cells(suite, stages[0]) if cell.recipe.model == arguments.model]
+    mine = [cell for cell in cells if cell.contest.cohort.info.name == arguments.benchmark]
+    pd.concat([STORE.predictions(cell) for cell in mine], ignore_index=True).to_parquet(arguments.out, index=False)
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
@@ -150,6 +161,11 @@ def main() -> int:
     runner.add_argument("--workers", type=int, default=2, help="cells at once, one thread each")
     runner.set_defaults(verb=run)
     verbs.add_parser("table", help="summary.csv and paired.csv from the kept predictions").set_defaults(verb=table)
+    writer = verbs.add_parser("predictions", help="validation and test rows of one model on one benchmark")
+    writer.add_argument("benchmark")
+    writer.add_argument("model")
+    writer.add_argument("out", type=Path)
+    writer.set_defaults(verb=predictions)
     arguments = parser.parse_args()
     code: int = arguments.verb(arguments)
     return code
