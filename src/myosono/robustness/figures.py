@@ -44,7 +44,8 @@ def draw_stress(result: StressResult, level: str, metric: str) -> str:
         panels = np.asarray(figure.subplots(rows, columns, squeeze=False, sharey=True)).ravel()
         for number, (axes, way) in enumerate(zip(panels, ways, strict=False)):
             _panel(axes, result, way["name"], level, metric)
-            axes.set_title(way["title"].removeprefix("Device preset: ").capitalize(), fontsize=9.5)
+            title = way["title"].removeprefix("Device preset: ")
+            axes.set_title(title[:1].upper() + title[1:], fontsize=9.5)
             axes.set_xlabel(way["unit"], fontsize=7.5)
             if number % columns == 0:
                 axes.set_ylabel(METRIC_TITLES[metric], fontsize=8)

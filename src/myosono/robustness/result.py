@@ -35,8 +35,8 @@ class StressRow:
     units
         Images or patients behind it.
     refused
-        Share of images that a reading abstains from, or of patients none of whose images is read; they are scored all the
-        same, so that models and strengths compare.
+        Share of images that a reading abstains from, or of patients none of whose images is read; they are scored all
+        the same, so that models and strengths compare.
     estimate
         The figure, with its 95 % interval over patients.
     change
