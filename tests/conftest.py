@@ -54,7 +54,7 @@ def tiny_model(tiny_run, tiny_cohort, tmp_path_factory: pytest.TempPathFactory):
     from myosono.export import export_run
 
     run, _ = tiny_run
-    return export_run(run, tiny_cohort, tmp_path_factory.mktemp("tiny") / "model.onnx", fold=0, quiet=True)
+    return export_run(run, tiny_cohort, tmp_path_factory.mktemp("tiny") / "model.onnx", fold=0, gate=False, quiet=True)
 
 
 def speckle(seed: int, height: int = 80, width: int = 60) -> NDArray[np.uint8]:

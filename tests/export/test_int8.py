@@ -23,7 +23,7 @@ from myosono.reading.reader import FORCED_WARNING
 def int8(tiny_run, tiny_cohort, tmp_path_factory):
     """Forced: two epochs leave margins between classes too small for any gate on 24 images."""
     path = tmp_path_factory.mktemp("int8") / "int8.onnx"
-    return export_run(tiny_run[0], tiny_cohort, path, int8=True, force=True, quiet=True)
+    return export_run(tiny_run[0], tiny_cohort, path, int8=True, force=True, gate=False, quiet=True)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_it_reads_like_any_other(int8, tiny_cohort):
 
 
 def test_same_network_same_int8(exported_once, int8, tiny_run, tiny_cohort, tmp_path):
-    again = export_run(tiny_run[0], tiny_cohort, tmp_path / "again.onnx", int8=True, force=True, quiet=True)
+    again = export_run(tiny_run[0], tiny_cohort, tmp_path / "again.onnx", int8=True, force=True, gate=False, quiet=True)
     assert again.metadata["graph_sha256"] == int8.metadata["graph_sha256"]
 
 
@@ -123,9 +123,9 @@ def test_the_gates_measure_the_held_out_patients(int8, tiny_model, tiny_run, tin
 def test_a_failing_gate_leaves_no_file_unless_forced(exported_once, tiny_run, tiny_cohort, tmp_path, monkeypatch):
     monkeypatch.setattr(gates_module, "MIN_INT8_AGREEMENT", 1.01)
     with pytest.raises(ArtefactError, match=r"gate failed: int8 against fp32: equal decisions"):
-        export_run(tiny_run[0], tiny_cohort, tmp_path / "m.onnx", int8=True, quiet=True)
+        export_run(tiny_run[0], tiny_cohort, tmp_path / "m.onnx", int8=True, gate=False, quiet=True)
     assert list(tmp_path.iterdir()) == []
-    forced = export_run(tiny_run[0], tiny_cohort, tmp_path / "m.onnx", int8=True, force=True, quiet=True)
+    forced = export_run(tiny_run[0], tiny_cohort, tmp_path / "m.onnx", int8=True, force=True, gate=False, quiet=True)
     assert forced.metadata["forced"] is True
     assert FORCED_WARNING in load(forced.path).model.warnings
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import myosono
+from myosono.cohort.simulation import simulate_image
 from myosono.pooling import apply_temperature, pool_probabilities
 from myosono.reading import PatientReading, load
 from myosono.reading.decision import UNCALIBRATED_WARNING, PatientRule
@@ -137,7 +138,7 @@ def test_the_file_states_on_whom_it_was_calibrated(tiny_model):
 
 def test_every_reading_of_the_embedded_model_states_its_calibration():
     reader = myosono.load()
-    image = np.random.default_rng(4).integers(0, 256, (200, 200), dtype=np.uint8)
+    image = simulate_image("Normal", "D", "R", shot=1, seed=4)
     (patient,) = reader.read(image).patients
     assert sum(patient.probabilities.values()) == pytest.approx(1)
     assert (UNCALIBRATED_WARNING in reader.model.warnings) == (reader.artefact.metadata["format"] == 1)

@@ -26,7 +26,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     for site, shots in (("RD", 2), ("LB", 1)):
         for shot in range(1, shots + 1):
-            image = simulate_image("Normal", site[1], site[0], shot=shot, seed=4, scale=0.5)
+            image = simulate_image("Normal", site[1], site[0], shot=shot, seed=4)
             Image.fromarray(image).save(folder / f"P7_{site}_{shot}.png")
     return folder
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from myosono.cli.output import console, print_json
+from myosono.errors import UsageError
 from myosono.extras import require_train
 
 
@@ -22,6 +23,13 @@ def export_command(
     force: Annotated[
         bool, typer.Option("--force", help="Keep a file that fails a gate; every reading then warns.")
     ] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate/--no-gate", help="Fit the gate that abstains from what is not muscle ultrasound.")
+    ] = True,
+    muscle_images: Annotated[
+        list[Path] | None,
+        typer.Option("--muscle-images", help="Folder of real muscle images for the gate; repeatable."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name that readings carry.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metadata as JSON.")] = False,
 ) -> None:
@@ -31,7 +39,20 @@ def export_command(
     from myosono.export import export_run
     from myosono.training import Run
 
-    exported = export_run(Run.open(run), Cohort.open(cohort), out, fold=fold, name=name, int8=int8, force=force)
+    if muscle_images and not gate:
+        raise UsageError("--muscle-images are for the gate, which --no-gate leaves out")
+    exported = export_run(
+        Run.open(run),
+        Cohort.open(cohort),
+        out,
+        fold=fold,
+        name=name,
+        int8=int8,
+        force=force,
+        gate=gate,
+        muscle_images=muscle_images or (),
+        quiet=json,
+    )
     if json:
         print_json({"path": str(exported.path), "bytes": out.stat().st_size, "metadata": exported.metadata})
         return
@@ -41,7 +62,7 @@ def export_command(
         f"temperature {metadata['temperature']:.2f}",
         soft_wrap=True,
     )
-    for gate in exported.gates:
-        console().print(f"{'[green]passed[/]' if gate.passed else '[red]FAILED[/]'} {gate}", soft_wrap=True)
+    for check in exported.gates:
+        console().print(f"{'[green]passed[/]' if check.passed else '[red]FAILED[/]'} {check}", soft_wrap=True)
     if metadata["forced"]:
         console().print("[yellow]kept by --force: every reading of this file warns[/]", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from myosono.evaluation import Evaluation, evaluate
 from myosono.export.calibrate import calibration_metadata
 from myosono.export.gates import Gate, failing, int8_gates, parity_gates
 from myosono.export.graph import ReadingGraph, graph_sha256, save, to_onnx
-from myosono.export.int8 import make_int8
+from myosono.export.int8 import calibration_ids, make_int8
+from myosono.export.ood import COHORT_IMAGES, GateFeatures, GateImages, gate_metadata, outlier_features
 from myosono.export.parity import Parity, prove_parity
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
 from myosono.networks import STANet, create_model, record
@@ -65,6 +66,8 @@ def export_run(
     name: str | None = None,
     int8: bool = False,
     force: bool = False,
+    gate: bool = True,
+    muscle_images: Sequence[str | Path] = (),
     quiet: bool = False,
 ) -> Exported:
     """Write the artefact of one fold, once it has passed its gates.
@@ -86,6 +89,10 @@ def export_run(
         Quantise (see `quantise`).
     force
         Keep a file that fails a gate, marked so that every reading warns.
+    gate
+        Fit the gate that abstains from what is not muscle ultrasound, on the fold's training images.
+    muscle_images
+        Folders of real muscle images for that gate; needed where the cohort is simulated, or real muscle is refused.
 
     Raises
     ------
@@ -113,6 +120,8 @@ def export_run(
         metadata |= made.metadata(parent=metadata)
         model = made.model
     metadata |= {"gates": [gate.to_dict() for gate in gates], "forced": bool(failing(gates)), "sealed": True}
+    if gate or muscle_images:
+        metadata["ood"] = gate_of_run(model, run, cohort, muscle_images, fold=fold, quiet=quiet)
     write_artefact(model, metadata, path)
     return Exported(path, parity, gates, metadata)
 
@@ -128,6 +137,29 @@ def write_artefact(model: onnx.ModelProto, metadata: dict[str, Any], path: Path)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def gate_of_run(
+    model: onnx.ModelProto,
+    run: Run,
+    cohort: Cohort,
+    muscle_images: Sequence[str | Path] = (),
+    *,
+    fold: int,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """The key ``ood`` for one fold: fitted on training patients, real muscle images if given, and drawn outliers."""
+    features = GateFeatures(model)
+    inside = cohort_features(features, run, cohort, fold=fold, quiet=quiet)
+    return gate_metadata(model, inside, outlier_features(features, quiet=quiet), muscle_images, quiet=quiet)
+
+
+def cohort_features(features: GateFeatures, run: Run, cohort: Cohort, *, fold: int, quiet: bool = False) -> GateImages:
+    """Gate features of a fold's training images, as many of each patient."""
+    ids = calibration_ids(run, cohort, fold=fold, count=COHORT_IMAGES)
+    groups = cohort.table.set_index("image_id")["patient_id"].loc[ids].tolist()
+    images = (cohort.image(image_id) for image_id in track(ids, "measuring training images", disable=quiet))
+    return features.of_images(cohort.info.name, images, groups)
 
 
 def _parity(graph: ReadingGraph, model: onnx.ModelProto, images: Iterator[NDArray[np.uint8]]) -> Parity:

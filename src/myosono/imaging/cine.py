@@ -11,6 +11,7 @@ import numpy as np
 
 from myosono.errors import ImageError
 from myosono.extras import require
+from myosono.imaging.colour import coloured_pixels
 from myosono.imaging.decoded import Decoded, Picture
 from myosono.imaging.grey import luma
 from myosono.imaging.guard import decoding
@@ -62,7 +63,7 @@ def _pictures(cv2: Any, capture: Any, count: int, path: Path, limits: Limits) ->
                 break
             index += 1
             limits.check_frames(index, path)
-            yield Picture(_grey(picture))
+            yield Picture(_grey(picture), coloured=coloured_pixels(picture[..., ::-1]) if picture.ndim == 3 else None)
     finally:
         capture.release()
     if index == 0 or index + max(1, _TOLERATED_LOSS * count) < count:

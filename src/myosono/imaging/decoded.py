@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from myosono.imaging.frame import Area, GreyImage
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One decoded frame and what was doubtful about it."""
+    """One decoded frame, what was doubtful about it, and which of its pixels are coloured (None: none)."""
 
     pixels: GreyImage
     warnings: tuple[str, ...] = ()
+    coloured: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
+from myosono.imaging.colour import coloured, coloured_pixels
 from myosono.imaging.decoded import Picture
 from myosono.imaging.frame import GreyImage
 from myosono.imaging.grey import luma, rounded, scaled, used_bits
@@ -55,27 +56,30 @@ class GreyConverter:
         """
         colour = pixels.ndim == 3
         if photometric == "PALETTE COLOR" and not colour:
-            return Picture(self._palette(pixels))
+            return self._palette(pixels)
         if photometric in ("MONOCHROME1", "MONOCHROME2") and not colour:
             picture = self._monochrome(pixels)
             inverted = photometric == "MONOCHROME1"
             return Picture(255 - picture.pixels, picture.warnings) if inverted else picture
         if photometric in ("RGB", "YBR_RCT", "YBR_ICT") and colour:
             # Decoders of JPEG 2000 undo RCT and ICT themselves.
-            return Picture(luma(pixels, self._peak(pixels)))
+            peak = self._peak(pixels)
+            return Picture(luma(pixels, peak), coloured=coloured_pixels(pixels, peak))
         if photometric in ("YBR_FULL", "YBR_FULL_422") and colour:
-            return Picture(rounded(pixels[..., 0].astype(np.float32) * np.float32(255 / self._peak(pixels))))
+            scale = np.float32(255 / self._peak(pixels))
+            return _from_luma(pixels[..., 0].astype(np.float32) * scale, pixels, scale)
         if photometric.startswith("YBR_PARTIAL") and colour:
             grey = pixels[..., 0].astype(np.float32) - _PARTIAL_BLACK
-            return Picture(rounded(grey * np.float32(255 / _PARTIAL_SPAN)))
+            return _from_luma(grey * np.float32(255 / _PARTIAL_SPAN), pixels, np.float32(1))
         raise ValueError(f"photometric interpretation {photometric!r} with {pixels.shape[2] if colour else 1} samples")
 
     def _peak(self, pixels: NDArray[Any]) -> int:
         return 255 if pixels.dtype == np.uint8 else int(2 ** int(self._dataset.BitsStored) - 1)
 
-    def _palette(self, pixels: NDArray[Any]) -> GreyImage:
+    def _palette(self, pixels: NDArray[Any]) -> Picture:
         rgb = apply_color_lut(pixels, self._dataset)
-        return luma(rgb[..., :3], 255 if rgb.dtype == np.uint8 else 65535)
+        peak = 255 if rgb.dtype == np.uint8 else 65535
+        return Picture(luma(rgb[..., :3], peak), coloured=coloured_pixels(rgb[..., :3], peak))
 
     def _monochrome(self, pixels: NDArray[Any]) -> Picture:
         dataset = self._dataset
@@ -95,6 +99,11 @@ class GreyConverter:
         values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
         low, high = _output_range(dataset)
         return rounded((values.astype(np.float32) - low) * np.float32(255 / (high - low)))
+
+
+def _from_luma(grey: NDArray[np.float32], ybr: NDArray[Any], scale: np.float32) -> Picture:
+    cb, cr = (ybr[..., channel].astype(np.float32) * scale - 128 for channel in (1, 2))
+    return Picture(rounded(grey), coloured=coloured(grey, cb, cr))
 
 
 def _swap_palettes(dataset: Dataset) -> None:

@@ -88,6 +88,8 @@ class Frame:
         The B-mode rectangle within ``pixels``.
     warnings
         What was doubtful and how it was resolved, one line each.
+    colour_share
+        Share of the pixels of the area that carry colour of their own, from 0 to 1 (Doppler, photographs).
     """
 
     pixels: GreyImage
@@ -102,6 +104,7 @@ class Frame:
     side: str | None
     area: Area
     warnings: tuple[str, ...] = ()
+    colour_share: float = 0.0
 
     @property
     def b_mode(self) -> GreyImage:

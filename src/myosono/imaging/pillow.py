@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from myosono.errors import ImageError
+from myosono.imaging.colour import coloured_pixels
 from myosono.imaging.decoded import Decoded, Picture
 from myosono.imaging.frame import GreyImage
 from myosono.imaging.grey import rounded, scaled, used_bits
@@ -83,7 +84,8 @@ def _to_grey(image: Image.Image, path: Path) -> Picture:
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
     if image.mode not in ("1", "RGB"):
         image = image.convert("RGB")
-    return Picture(_array(image.convert("L")))
+    coloured = coloured_pixels(np.asarray(image)) if image.mode == "RGB" else None
+    return Picture(_array(image.convert("L")), coloured=coloured)
 
 
 def _array(image: Image.Image) -> GreyImage:

@@ -97,6 +97,7 @@ def _frames(decoded: Decoded, path: Path, digest: str) -> Iterator[Frame]:
         area = known if known is not None else find_b_mode_area(picture.pixels)
         if decoded.one_layout and known is None and picture.pixels.any():
             known = area
+        fitting = _fitting(area, picture)
         yield Frame(
             pixels=picture.pixels,
             source=str(path),
@@ -108,8 +109,9 @@ def _frames(decoded: Decoded, path: Path, digest: str) -> Iterator[Frame]:
             patient_id=decoded.patient_id or named.patient_id,
             muscle=named.muscle,
             side=decoded.side or named.side,
-            area=_fitting(area, picture),
+            area=fitting,
             warnings=(*notes, *picture.warnings),
+            colour_share=_colour_share(picture, fitting),
         )
 
 
@@ -117,6 +119,12 @@ def _fitting(area: Area, picture: Picture) -> Area:
     height, width = picture.pixels.shape
     clamped = area.clamped(height, width)
     return clamped if clamped.size else Area(0, 0, height, width)
+
+
+def _colour_share(picture: Picture, area: Area) -> float:
+    if picture.coloured is None:
+        return 0.0
+    return float(picture.coloured[area.top : area.bottom, area.left : area.right].mean())
 
 
 def _contradictions(decoded: Decoded, patient_id: str | None, side: str | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from myosono.errors import ArtefactError
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
 from myosono.hashing import sha256_bytes
 from myosono.reading.decision import PatientRule
+from myosono.reading.ood import MuscleGate
 from myosono.reading.seal import Seal, seal_of
 
 EMBEDDED = "stanet_s_simulated.onnx"
@@ -45,6 +46,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "split": dict,
 }
 _OUTPUTS = ("probabilities", "logits", "class_maps", "shrinkage", "shrinkage_fraction")
+_EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Outputs:
         ``(h, w)``, share of feature magnitude removed: a diagnostic, not a noise level.
     shrinkage_fraction
         Mean share removed over the whole network.
+    embedding
+        ``(channels,)``, the pooled features; None in a file without them.
     """
 
     probabilities: NDArray[np.float32]
@@ -70,6 +74,7 @@ class Outputs:
     class_maps: NDArray[np.float32]
     shrinkage: NDArray[np.float32]
     shrinkage_fraction: float
+    embedding: NDArray[np.float32] | None = None
 
 
 class Artefact:
@@ -109,6 +114,7 @@ class Artefact:
             raise ArtefactError(
                 f"its calibration is damaged or incomplete ({error!r})", path=self.path, remedy=_AGAIN
             ) from error
+        self.gate = _gate(self.metadata, self._session, self.path)
         self.sha256 = sha256_bytes(data)
 
     @property
@@ -119,11 +125,12 @@ class Artefact:
     def run(self, image: NDArray[np.uint8]) -> Outputs:
         """Read one grey image, uint8 ``(height, width)``, of any size."""
         try:
-            outputs = self._session.run(list(_OUTPUTS), {"image": np.ascontiguousarray(image)})
+            names = [*_OUTPUTS, *([_EMBEDDING] if self.gate else [])]
+            outputs = self._session.run(names, {"image": np.ascontiguousarray(image)})
         except _RUNTIME_ERRORS as error:
             raise ArtefactError("its network does not run", path=self.path, remedy=_AGAIN) from error
-        probabilities, logits, maps, shrinkage, fraction = outputs
-        return Outputs(probabilities, logits, maps, shrinkage, float(fraction))
+        probabilities, logits, maps, shrinkage, fraction, *rest = outputs
+        return Outputs(probabilities, logits, maps, shrinkage, float(fraction), rest[0] if rest else None)
 
 
 def embedded_model() -> Path:
@@ -176,6 +183,22 @@ def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, An
     if wrong:
         raise ArtefactError(f"lacks {', '.join(wrong)}, or holds them in another form", path=path, remedy=_AGAIN)
     return metadata
+
+
+def _gate(metadata: dict[str, Any], session: onnxruntime.InferenceSession, path: Path) -> MuscleGate | None:
+    """The gate of a file that carries one; older files do not."""
+    if "ood" not in metadata:
+        return None
+    try:
+        gate = MuscleGate.from_metadata(metadata["ood"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(
+            f"its gate against other images is damaged ({error!r})", path=path, remedy=_AGAIN
+        ) from error
+    shapes = [output.shape for output in session.get_outputs() if output.name == _EMBEDDING]
+    if shapes != [[gate.channels]]:
+        raise ArtefactError("its gate does not fit its network's embedding", path=path, remedy=_AGAIN)
+    return gate
 
 
 def _wrong_ends(session: onnxruntime.InferenceSession) -> list[str]:

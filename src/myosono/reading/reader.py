@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from myosono.errors import ImageError, MissingExtraError, UsageError
 from myosono.imaging import Area, Frame, Limits, SourceList, list_sources, read_frames
 from myosono.pooling import pool_probabilities
-from myosono.reading.artefact import Artefact
+from myosono.reading.artefact import Artefact, Outputs
+from myosono.reading.ood import NOT_MUSCLE
+from myosono.reading.ood_checks import picture_fault
 from myosono.reading.quality import blocking_fault
 from myosono.reading.result import FailedImage, ImageReading, ModelFacts, MuscleReading, PatientReading, Reading
 
@@ -25,6 +27,8 @@ SIMULATED_WARNING = "simulation-trained, not for clinical use"
 LEAK_WARNING = "trained on a leaking image-level split: its stated figures overestimate"
 
 FORCED_WARNING = "kept although it failed a gate of its export"
+
+UNGATED_WARNING = "no gate in this model file: images of other organs are read as if they were muscle"
 
 Source = str | Path | NDArray[np.uint8]
 GroupKey = TypeVar("GroupKey", bound=Hashable)
@@ -53,6 +57,7 @@ class Reader:
         warnings = [SIMULATED_WARNING] if metadata["simulated"] else []
         warnings += [LEAK_WARNING] if metadata["split"]["leaks"] else []
         warnings += self.artefact.patient_rule.warnings
+        warnings += [UNGATED_WARNING] if self.artefact.gate is None else []
         warnings += [FORCED_WARNING] if metadata.get("forced") else []
         return ModelFacts(
             name=metadata["name"],
@@ -122,7 +127,7 @@ class Reader:
     ) -> ImageReading:
         b_mode = np.ascontiguousarray(frame.b_mode)
         outputs = self.artefact.run(b_mode)
-        fault = blocking_fault(b_mode)
+        fault = self._fault(b_mode, frame, outputs)
         probabilities = self._named(outputs.probabilities)
         area = frame.area
         return ImageReading(
@@ -143,6 +148,13 @@ class Reader:
             shrinkage=outputs.shrinkage,
             pixels=b_mode,
         )
+
+    def _fault(self, b_mode: NDArray[np.uint8], frame: Frame, outputs: Outputs) -> str | None:
+        """What stops the reading of an image: nothing to see, or something that is not muscle."""
+        fault = blocking_fault(b_mode) or picture_fault(b_mode, frame.colour_share)
+        if fault is None and self.artefact.gate is not None and outputs.embedding is not None:
+            fault = self.artefact.gate.fault(b_mode, outputs.embedding)
+        return fault
 
     def _named(self, probabilities: NDArray[np.floating]) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.artefact.classes, probabilities, strict=True)}
@@ -165,7 +177,10 @@ class Reader:
             yield PatientReading(patient, self._named(calibrated), label, members, label is None, reasons, count)
         read = {image.patient_id for image in usable}
         for patient in dict.fromkeys(image.patient_id for image in images if image.patient_id not in read):
-            yield PatientReading(patient, {}, None, (), True, ("none of the images could be classified",), 0)
+            faults = [image.reasons[0] for image in images if image.patient_id == patient]
+            foreign = all(fault.startswith(NOT_MUSCLE) for fault in faults)
+            reason = f"{NOT_MUSCLE}: none of the images is" if foreign else "none of the images could be classified"
+            yield PatientReading(patient, {}, None, (), True, (reason,), 0)
 
     def _pooled(
         self, images: list[ImageReading], groups: list[GroupKey]

@@ -1,0 +1,237 @@
+"""Is this muscle ultrasound? The gate on real images: muscle of held-out groups, lung, breast, and sample pictures.
+
+Run from the root of the repository, with the real images beside it (or MYOSONO_SHARED set) and the shipped model's run:
+
+    OMP_NUM_THREADS=1 python benchmarks/ood.py
+
+Writes ``benchmarks/results/ood.csv``; with ``--ship`` it also puts the gate, fitted on all muscle images, into the
+model inside the package. No image of lung, breast or the sample pictures is used for fitting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import skimage
+import sklearn
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from myosono.cohort import Cohort
+from myosono.cohort.near_duplicates import SimilarPair, fingerprint, similar_pairs, similarity_groups
+from myosono.errors import ImageError
+from myosono.export.artefact import cohort_features
+from myosono.export.ood import (
+    GateFeatures,
+    GateImages,
+    add_gate,
+    fit_gate,
+    gate_metadata,
+    look_alike_groups,
+    outlier_features,
+)
+from myosono.imaging import Frame, read_frame
+from myosono.progress import track
+from myosono.reading import embedded_model
+from myosono.reading.ood_checks import picture_fault
+from myosono.reading.quality import blocking_fault
+from myosono.training import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDS, RESAMPLES = 5, 1000
+MUSCLE = ("muscle_timtrack", "muscle_dltrack")
+COMMAND = "OMP_NUM_THREADS=1 python benchmarks/ood.py"
+VARIANTS = ("embedding and statistics", "embedding alone", "statistics alone", "both, no real muscle fitted")
+
+
+@dataclass
+class Measured:
+    """One set's features, and whether the plain checks refuse each image."""
+
+    images: GateImages
+    refused: np.ndarray
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("MYOSONO_SHARED", ROOT.parent / "shared")))
+    parser.add_argument("--run", type=Path, default=ROOT / "runs" / "shipped")
+    parser.add_argument("--cohort", type=Path, default=ROOT / "cohorts" / "simulated")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ood.csv")
+    parser.add_argument("--ship", action="store_true", help="Put the gate into the model inside the package, too.")
+    arguments = parser.parse_args()
+    data = arguments.shared / "data"
+    if not data.is_dir():
+        sys.exit(f"{data} is not there: set MYOSONO_SHARED to the folder that holds data/")
+    model = onnx.load(embedded_model())
+    features = GateFeatures(model)
+    cohort = cohort_features(features, Run.open(arguments.run), Cohort.open(arguments.cohort), fold=0)
+    outliers = outlier_features(features)
+    if arguments.ship:
+        ood = gate_metadata(model, cohort, outliers, [data / name / "images" for name in MUSCLE])
+        add_gate(embedded_model(), ood, embedded_model())
+    sets = measure_sets(features, data)
+    rows = [row for variant in VARIANTS for row in evaluate(variant, cohort, outliers, sets)]
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.out.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    for row in rows:
+        print(" ".join(str(value) for value in row.values()))
+
+
+def measure_sets(features: GateFeatures, data: Path) -> dict[str, Measured]:
+    listed = {name: read_index(data / name) for name in (*MUSCLE, "pocus_lung", "busi_breast")}
+    frames = {name: [read_frame(path) for path, _ in track(rows, name)] for name, rows in listed.items()}
+    named = {name: [group for _, group in rows] for name, rows in listed.items()}
+    joined = join_groups([f for name in MUSCLE for f in frames[name]], [g for name in MUSCLE for g in named[name]])
+    named["muscle_timtrack"] = joined[: len(named["muscle_timtrack"])]
+    named["muscle_dltrack"] = joined[len(named["muscle_timtrack"]) :]
+    named["busi_breast"] = [str(group) for group in look_alike_groups([f.b_mode for f in frames["busi_breast"]])]
+    frames["johns_hopkins_samples"] = [read_frame(path) for path in sorted((data / "myositis_samples").glob("*_?.png"))]
+    frames["sample_pictures"] = list(sample_pictures())
+    return {
+        name: measure(features, name, found, named.get(name, [str(number) for number in range(len(found))]))
+        for name, found in frames.items()
+    }
+
+
+def measure(features: GateFeatures, name: str, frames: list[Frame], groups: list[str]) -> Measured:
+    areas = [np.ascontiguousarray(frame.b_mode) for frame in frames]
+    refused = [
+        bool(blocking_fault(area) or picture_fault(area, frame.colour_share))
+        for area, frame in zip(areas, frames, strict=True)
+    ]
+    return Measured(features.of_images(name, track(areas, name), groups), np.array(refused))
+
+
+def read_index(folder: Path) -> list[tuple[Path, str]]:
+    """Path and subject of each image; an image without a subject stands for itself."""
+    with (folder / "index.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    if folder.name == "muscle_timtrack":
+        return [(folder / row["file"], f"{Path(row['file']).parent.name} {row['subject']}") for row in rows]
+    return [(folder / row["file"], row.get("patient_id") or row["file"]) for row in rows]
+
+
+def join_groups(frames: list[Frame], subjects: list[str]) -> list[str]:
+    """Groups in which neither a subject's images nor look-alikes are apart, across both muscle sets."""
+    pairs = similar_pairs([fingerprint(frame.b_mode) for frame in frames], max_distance=64, min_correlation=0.9)
+    first = {subject: subjects.index(subject) for subject in set(subjects)}
+    pairs += [SimilarPair(first[subject], number, 0, 1.0) for number, subject in enumerate(subjects)]
+    return [f"muscle {group}" for group in similarity_groups(len(frames), pairs)]
+
+
+def sample_pictures() -> Iterator[Frame]:
+    """Photographs, documents and drawings that come with scikit-image and scikit-learn."""
+    folders = (Path(skimage.__file__).parent / "data", Path(sklearn.__file__).parent / "datasets" / "images")
+    for path in sorted(path for folder in folders for path in folder.iterdir()):
+        if path.suffix in (".png", ".jpg", ".tif", ".gif"):
+            try:
+                yield read_frame(path)
+            except ImageError as error:
+                print(f"left out: {error}", file=sys.stderr)
+
+
+def evaluate(
+    variant: str, cohort: GateImages, outliers: GateImages, sets: dict[str, Measured]
+) -> Iterator[dict[str, object]]:
+    channels = cohort.features.shape[1] - statistics_count()
+    part = {"embedding alone": slice(channels), "statistics alone": slice(channels, None)}.get(variant, slice(None))
+    cohort, outliers = (select(source, part) for source in (cohort, outliers))
+    sources = [select(sets[name].images, part) for name in MUSCLE]
+    real = [] if "no real" in variant else list(MUSCLE)
+    margins = cross_validate(cohort, outliers, sources, {n: select(s.images, part) for n, s in sets.items()}, real)
+    muscle = np.concatenate([margins[name].mean(axis=1) for name in MUSCLE])
+    groups = [group for source in sources for group in source.groups]
+    passing = np.concatenate([passed(margins[name], sets[name].refused) for name in MUSCLE])
+    yield row(variant, "real muscle", groups, passing)
+    yield row(
+        variant, cohort.name, list(cohort.groups), passed(margins[cohort.name], np.zeros(len(cohort.groups), bool))
+    )
+    for name, measured in sets.items():
+        found = row(variant, name, list(measured.images.groups), passed(margins[name], measured.refused))
+        if name not in (*MUSCLE, "johns_hopkins_samples"):
+            outside = margins[name].mean(axis=1)
+            found |= dict(zip(("auroc", "auroc_lo", "auroc_hi"),
+                              auroc(muscle, groups, outside, list(measured.images.groups)), strict=True))  # fmt: skip
+        yield found
+
+
+def cross_validate(
+    cohort: GateImages, outliers: GateImages, sources: list[GateImages], sets: dict[str, GateImages], real: list[str]
+) -> dict[str, np.ndarray]:
+    """Score less threshold, ``(images, 1)`` of muscle whose group was held out, ``(images, folds)`` of all others."""
+    pool = [cohort, *sources]
+    owner = np.concatenate([np.full(len(source.groups), number) for number, source in enumerate(pool)])
+    groups = np.array([group for source in pool for group in source.groups])
+    inside = np.concatenate([source.features for source in pool])
+    held, others = np.empty(len(groups)), {name: [] for name in sets if name not in MUSCLE}
+    for train, test in GroupKFold(FOLDS, shuffle=True, random_state=0).split(inside, groups=groups):
+        chosen = [
+            GateImages(source.name, inside[rows], tuple(groups[rows]))
+            for number, source in enumerate(pool)
+            if number == 0 or real
+            for rows in [train[owner[train] == number]]
+        ]
+        gate = fit_gate(chosen, outliers, real=real)
+        held[test] = gate.score(inside[test]) - gate.threshold
+        for name, margins in others.items():
+            margins.append(gate.score(sets[name].features) - gate.threshold)
+    found = {name: np.stack(margins, axis=1) for name, margins in others.items()}
+    return found | {source.name: held[owner == number][:, None] for number, source in enumerate(pool)}
+
+
+def statistics_count() -> int:
+    from myosono.reading.ood_features import STATISTICS
+
+    return len(STATISTICS)
+
+
+def select(source: GateImages, part: slice) -> GateImages:
+    return replace(source, features=source.features[:, part])
+
+
+def passed(margins: np.ndarray, refused: np.ndarray) -> np.ndarray:
+    """Share of folds in which each image passes gate and plain checks."""
+    return np.where(refused, 0.0, (margins >= 0).mean(axis=1))
+
+
+def row(variant: str, name: str, groups: list[str], passing: np.ndarray) -> dict[str, object]:
+    draws = [float(np.average(passing, weights=w)) for w in resample(groups, 1) if w.any()]
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return {
+        "gate": variant, "set": name, "images": len(groups), "groups": len(set(groups)),
+        "passed": round(float(passing.mean()), 4), "passed_lo": round(low, 4), "passed_hi": round(high, 4),
+        "auroc": "", "auroc_lo": "", "auroc_hi": "", "command": COMMAND,
+    }  # fmt: skip
+
+
+def auroc(inside: np.ndarray, groups: list[str], outside: np.ndarray, others: list[str]) -> Iterable[float]:
+    truth, scores = np.repeat([1, 0], [len(inside), len(outside)]), np.concatenate([inside, outside])
+    draws = [
+        roc_auc_score(truth, scores, sample_weight=np.concatenate(pair))
+        for pair in zip(resample(groups, 2), resample(others, 3), strict=True)
+    ]
+    return [round(float(v), 4) for v in (roc_auc_score(truth, scores), *np.quantile(draws, (0.025, 0.975)))]
+
+
+def resample(groups: list[str], seed: int) -> Iterator[np.ndarray]:
+    """Weights of images in draws of whole groups with replacement."""
+    names, place = np.unique(groups, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    for _ in range(RESAMPLES):
+        yield rng.multinomial(len(names), np.full(len(names), 1 / len(names)))[place].astype(float)
+
+
+if __name__ == "__main__":
+    main()
