@@ -84,3 +84,27 @@ class ArtefactError(MyosonoError):
 
 class MissingExtraError(MyosonoError):
     """A feature needs packages of an extra that is not installed."""
+
+
+class ClinicError(MyosonoError):
+    """The reading room or the DICOM node cannot do what was asked: settings, database, accounts, a study's state."""
+
+
+class UploadError(ClinicError):
+    """Bytes that were offered to the clinic are refused: too large, an unsafe archive, nothing that can be read."""
+
+
+class NotFoundError(ClinicError):
+    """No such study, image, user or report (HTTP 404)."""
+
+
+class ForbiddenError(ClinicError):
+    """The user may not do this (HTTP 403)."""
+
+
+class ConflictError(ClinicError):
+    """It contradicts what is already recorded, such as changing a signed reading (HTTP 409)."""
+
+
+class PeerError(ClinicError):
+    """A PACS could not be reached, or refused."""

@@ -1,0 +1,97 @@
+"""The engine: one place that knows how each database wants to be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from myosono.clinic.settings import ClinicSettings
+from myosono.errors import ClinicError, MissingExtraError
+
+_BUSY_SECONDS = 30.0
+
+
+class Database:
+    """An opened database; make sessions with `session`.
+
+    Parameters
+    ----------
+    settings
+        Whose ``url`` is opened. The folder of a SQLite file is made.
+
+    Raises
+    ------
+    ClinicError
+        If the URL is not one.
+    MissingExtraError
+        If the driver is not installed.
+    """
+
+    def __init__(self, settings: ClinicSettings) -> None:
+        self.settings = settings
+        self.engine = _engine(settings)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self, *, writes: bool = True) -> Iterator[Session]:
+        """A session that commits at the end, and rolls back if something is raised.
+
+        Parameters
+        ----------
+        writes
+            False for pages that only read: on SQLite they then do not wait for a writer.
+
+        Raises
+        ------
+        ClinicError
+            If the database is gone.
+        """
+        try:
+            with self._sessions.begin() as session:
+                session.connection(execution_options={"writes": writes})
+                yield session
+        except OperationalError as error:
+            remedy = "Work goes on when it answers again; nothing that was acknowledged is lost."
+            raise ClinicError(f"the database does not answer: {error.orig}", remedy=remedy) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _engine(settings: ClinicSettings) -> Engine:
+    try:
+        url = make_url(settings.url)
+        if url.get_backend_name() != "sqlite":
+            return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        settings.data.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+    except (ArgumentError, NoSuchModuleError) as error:
+        remedy = "Use sqlite:///path or postgresql+psycopg://user:password@host/name."
+        raise ClinicError(f"not a database URL: {error}", remedy=remedy) from error
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'myosono[postgresql]'"
+        raise MissingExtraError(f"the database driver {error.name} is not installed", remedy=remedy) from error
+    event.listen(engine, "connect", _open_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _open_sqlite(connection: Any, _record: Any) -> None:
+    """Readers beside one writer (WAL), commits that survive a power cut (synchronous FULL), references that hold."""
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN, below, instead of the driver's late one
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    """Take the write lock at the start where the caller says so: a late upgrade fails at once under load."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

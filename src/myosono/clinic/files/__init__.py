@@ -1,0 +1,1 @@
+"""Stored image files: content-addressed, on disk before they are acknowledged; uploads and archives within limits."""

@@ -1,0 +1,1 @@
+"""DICOM on the network: storage, echo, query and retrieve, DICOMweb, sending by rule."""

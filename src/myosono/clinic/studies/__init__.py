@@ -1,0 +1,1 @@
+"""Studies as people see them: worklist, study view, physicians' readings, agreement, drift."""

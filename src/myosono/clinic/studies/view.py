@@ -1,0 +1,179 @@
+"""`StudyView`: all that a page, a report or a DICOM object may state of a study, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ScaleRegion:
+    """A rectangle of a frame and its millimetre scale (DICOM PS3.3 C.8.5.5, Sequence of Ultrasound Regions).
+
+    Attributes
+    ----------
+    left, top, right, bottom
+        Pixels of the whole frame, half-open.
+    mm_per_pixel_x, mm_per_pixel_y
+        None where the region is not a length by length (a trace, a spectrum) or states no scale.
+    kind
+        ``b-mode``, ``doppler``, ``other``.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    mm_per_pixel_x: float | None
+    mm_per_pixel_y: float | None
+    kind: str
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """One frame of an image, read. ``quantities`` as in `myosono.quantification.ImageQuantities.to_dict`."""
+
+    id: int
+    frame: int
+    width: int
+    height: int
+    area: tuple[int, int, int, int]
+    regions: tuple[ScaleRegion, ...]
+    probabilities: Mapping[str, float]
+    label: str | None
+    abstained: bool
+    reasons: tuple[str, ...]
+    quantities: Mapping[str, Any] | None
+    shrinkage_fraction: float
+    has_maps: bool
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """One file. ``muscle`` and ``side`` are codes of `myosono.anatomy`, None where nobody knows."""
+
+    id: int
+    name: str
+    file: str
+    sha256: str
+    status: str
+    error: str | None
+    muscle: str | None
+    side: str | None
+    sop_instance_uid: str | None
+    sop_class_uid: str | None
+    series_uid: str | None
+    received: datetime
+    frames: tuple[FrameView, ...]
+
+
+@dataclass(frozen=True)
+class SiteView:
+    """One muscle of one side: pooled probabilities, and the measures of quantification where there are any.
+
+    Attributes
+    ----------
+    code
+        Side and muscle, such as ``RD``; ``""`` gathers images whose site nobody knows.
+    z_score
+        As in `myosono.quantification.ZScore.to_dict`, or None.
+    heckmatt
+        Grade 1 to 4 that the physician gave, from the latest reading.
+    """
+
+    code: str
+    muscle: str | None
+    side: str | None
+    images: tuple[int, ...]
+    probabilities: Mapping[str, float] | None
+    label: str | None
+    echo_intensity: float | None
+    z_score: Mapping[str, Any] | None
+    muscle_thickness_mm: float | None
+    subcutaneous_thickness_mm: float | None
+    heckmatt: int | None
+
+
+@dataclass(frozen=True)
+class OpinionView:
+    """A physician's reading, draft or signed."""
+
+    id: int
+    user: str
+    full_name: str
+    agrees: bool | None
+    diagnosis: str
+    heckmatt: Mapping[str, int]
+    notes: str
+    model_answer: str
+    model_sha256: str
+    created: datetime
+    signed_at: datetime | None
+    amends_id: int | None
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """One examination.
+
+    Attributes
+    ----------
+    probabilities, label, answer, prediction_set, abstained, reasons
+        The patient-level result as in `myosono.reading.PatientReading`; None or empty until an image is read.
+    priority
+        1 - P(Normal), None where the classes have no ``Normal`` or nothing was read.
+    model
+        The reading contract's ``model``: ``name, version, sha256, trained_on, warnings``; ``{}`` before the first
+        reading.
+    banners
+        What must stand on every page and report: simulation-trained, leaking split and the like (the
+        model's warnings).
+    sites
+        All 14 sites of the protocol in its order, with or without images, then one with code ``""`` if an image's site
+        is unknown.
+    completeness
+        As in `myosono.quantification.Completeness.to_dict`, or None.
+    opinions
+        Oldest first; the last signed one that nothing amends is the one that holds.
+    """
+
+    id: int
+    study_uid: str
+    source: str
+    sender: str
+    patient_id: str
+    patient_name: str
+    patient_sex: str
+    patient_birth_date: date | None
+    patient_age: float | None
+    accession: str
+    description: str
+    study_date: date | None
+    device: str
+    arrived: datetime
+    updated: datetime
+    status: str
+    priority: float | None
+    classes: tuple[str, ...]
+    probabilities: Mapping[str, float] | None
+    label: str | None
+    answer: str
+    prediction_set: tuple[str, ...]
+    abstained: bool
+    reasons: tuple[str, ...]
+    model: Mapping[str, Any]
+    banners: tuple[str, ...]
+    sites: tuple[SiteView, ...]
+    images: tuple[ImageView, ...]
+    completeness: Mapping[str, Any] | None
+    quantification_notes: tuple[str, ...]
+    opinions: tuple[OpinionView, ...]
+
+    @property
+    def signed(self) -> OpinionView | None:
+        """The signed reading that holds, None if there is none."""
+        amended = {opinion.amends_id for opinion in self.opinions if opinion.signed_at is not None}
+        held = [one for one in self.opinions if one.signed_at is not None and one.id not in amended]
+        return held[-1] if held else None

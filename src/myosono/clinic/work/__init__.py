@@ -1,0 +1,1 @@
+"""From stored images to readings: a leased queue, the reading process, pooling to the study."""

@@ -1,0 +1,163 @@
+"""Score maps of images, then compare kinds of maps on the same patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myosono.evaluation import Estimate, PatientBootstrap, percentile_interval
+from myosono.faithfulness.curves import STEPS, Curve, Predict, blurred, deletion_curve, insertion_curve
+from myosono.faithfulness.ranking import removal_ranks
+from myosono.faithfulness.result import METRICS, CurveRow, MethodRow
+from myosono.faithfulness.road import ROAD_SHARES, RoadScore, road
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MapScores:
+    """Faithfulness of one map of one image."""
+
+    deletion: Curve
+    insertion: Curve
+    road: RoadScore
+
+    def value(self, metric: str) -> float:
+        """Area under a curve, or ROAD combined."""
+        if metric == "road":
+            return self.road.combined
+        curve = self.deletion if metric == "deletion" else self.insertion
+        return curve.area
+
+
+def score_map(
+    predict: Predict,
+    image: NDArray[np.float32],
+    relevance: NDArray[np.floating],
+    target: int,
+    rng: np.random.Generator,
+    *,
+    fill: float,
+    steps: int = STEPS,
+    shares: Sequence[float] = ROAD_SHARES,
+) -> MapScores:
+    """Deletion, insertion and ROAD of one map.
+
+    Parameters
+    ----------
+    predict
+        The network: grey images ``(N, H, W)``, 0 to 255, to probabilities ``(N, classes)``.
+    image
+        Grey levels, shape ``(H, W)``.
+    relevance
+        The map on the image's grid, shape ``(H, W)``: only its order counts.
+    target
+        Class that the map explains.
+    rng
+        For the order of equal pixels and the noise of imputation.
+    fill
+        Grey level that stands for a deleted pixel: the mean of the training images, so that it is neither black
+        (no echo) nor white.
+    """
+    ranks = removal_ranks(relevance, rng)
+    return MapScores(
+        deletion_curve(predict, image, ranks, target, fill=fill, steps=steps),
+        insertion_curve(predict, image, ranks, target, start=blurred(image), steps=steps),
+        road(predict, image, ranks, target, rng, shares=shares),
+    )
+
+
+def mean_over_patients(values: Floats, patients: Sequence[str], bootstrap: PatientBootstrap) -> tuple[Floats, Floats]:
+    """Mean over patients of the mean over their images, and the same in each draw of patients.
+
+    Parameters
+    ----------
+    values
+        Shape ``(images, ...)``.
+    patients
+        Of each image.
+
+    Returns
+    -------
+    value, samples
+        Shapes ``(...)`` and ``(resamples, ...)``.
+    """
+    owner = np.asarray(patients)
+    means = np.stack([values[owner == patient].mean(axis=0) for patient in bootstrap.patients])
+    weights = bootstrap.counts / bootstrap.counts.sum(axis=1, keepdims=True)
+    return means.mean(axis=0), np.tensordot(weights, means, axes=1)
+
+
+def summarise(
+    scores: Mapping[str, Sequence[Sequence[MapScores]]],
+    patients: Sequence[str],
+    bootstrap: PatientBootstrap,
+    *,
+    random: str,
+    class_map: str,
+) -> tuple[tuple[MethodRow, ...], tuple[CurveRow, ...]]:
+    """Figures and mean curves of all methods, paired over patients.
+
+    Parameters
+    ----------
+    scores
+        By method: for each image, one score a draw (one, or several for random maps).
+    patients
+        Of each image.
+    random, class_map
+        The methods that the others are set against.
+    """
+    drawn = {
+        (method, metric): mean_over_patients(
+            np.array([np.mean([one.value(metric) for one in draws]) for draws in images]), patients, bootstrap
+        )
+        for method, images in scores.items()
+        for metric in METRICS
+    }
+    rows = tuple(
+        MethodRow(
+            method,
+            metric,
+            _estimate(drawn[method, metric]),
+            _less(drawn[method, metric], drawn[random, metric]),
+            _less(drawn[method, metric], drawn[class_map, metric]),
+        )
+        for method in scores
+        for metric in METRICS
+    )
+    curves = tuple(
+        _mean_curve(method, metric, images, patients, bootstrap)
+        for method, images in scores.items()
+        for metric in METRICS
+        if metric != "road"
+    )
+    return rows, curves
+
+
+def _mean_curve(
+    method: str,
+    metric: str,
+    images: Sequence[Sequence[MapScores]],
+    patients: Sequence[str],
+    bootstrap: PatientBootstrap,
+) -> CurveRow:
+    curves = [[one.deletion if metric == "deletion" else one.insertion for one in draws] for draws in images]
+    points = np.array([np.mean([curve.probabilities for curve in draws], axis=0) for draws in curves])
+    value, samples = mean_over_patients(points, patients, bootstrap)
+    return CurveRow(
+        method,
+        "deletion" if metric == "deletion" else "insertion",
+        tuple(curves[0][0].shares.tolist()),
+        tuple(percentile_interval(float(v), samples[:, k]) for k, v in enumerate(value)),
+    )
+
+
+def _estimate(drawn: tuple[Floats, Floats]) -> Estimate:
+    return percentile_interval(float(drawn[0]), drawn[1])
+
+
+def _less(drawn: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> Estimate:
+    return percentile_interval(float(drawn[0] - other[0]), drawn[1] - other[1])
