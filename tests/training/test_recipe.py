@@ -4,6 +4,7 @@ import pytest
 
 from myosono.errors import RecipeError
 from myosono.training import Recipe, load_recipe
+from myosono.training.recipe import Teacher
 
 
 def test_yaml_round_trip(tmp_path):
@@ -21,12 +22,41 @@ def test_overrides_win_and_reach_into_augmentation(tmp_path):
     assert recipe.augmentation.flip is False
 
 
+@pytest.mark.parametrize("text", ["", "teacher: null\n", "teacher: {views: 3}\n"])
+def test_overrides_reach_into_a_teacher_that_is_absent_off_or_there(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    recipe = load_recipe(path, {"teacher.temperature": 4})
+    assert recipe.teacher is not None
+    assert (recipe.teacher.temperature, recipe.teacher.views) == (4, 3 if "views" in text else Teacher().views)
+    assert load_recipe(path, {"epochs": 5}).teacher == (Teacher(views=3) if "views" in text else None)
+
+
+def test_a_teacher_is_fitted_by_the_recipe_with_its_own_settings():
+    recipe = Recipe(size=64, mixup=0.3, model_options={"initial_bias": 0.0}, teacher=Teacher(epochs=7))
+    fitted = recipe.for_teacher()
+    expected = Recipe(size=64, model="tf_efficientnet_lite0", pretrained=True, epochs=7, learning_rate=3e-3)
+    assert fitted == expected
+    assert Recipe().for_teacher() is None
+
+
+def test_identity_counts_what_is_used_and_leaves_out_what_decides_nothing():
+    plain = Recipe().identity()
+    assert not {"teacher", "mixup", "fold_files"} & set(plain)
+    assert set(plain) == set(Recipe.model_fields) - {"teacher", "mixup", "fold_files"}
+    assert Recipe(mixup=0.2).identity()["mixup"] == 0.2
+    assert Recipe(teacher=Teacher()).identity()["teacher"]["model"] == "tf_efficientnet_lite0"
+    assert Recipe(teacher=Teacher(views=3)).identity() != Recipe(teacher=Teacher()).identity()
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ({"epoch": 3}, "unknown setting 'epoch'"),
         ({"augmentation.flipped": True}, "augmentation.flipped"),
         ({"epochs": 0}, "epochs"),
+        ({"teacher.pupils": 2}, "teacher.pupils"),
+        ({"teacher.temperature": 0.5}, "teacher.temperature"),
         ({"split": "random"}, "split"),
         ({"epochs": 3, "epochs.more": 1}, "no settings of its own"),
     ],

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pytorch_lightning as pl
 import torch
-from numpy.typing import NDArray
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from rich.progress import Progress
 
-from myosono.errors import RunError
+from myosono.errors import RecipeError
 from myosono.networks import model_kind
-from myosono.training.callbacks import EpochLog, EpochProgress
-from myosono.training.data import ImageRows, ordered_batches, training_batches
+from myosono.training.data import ImageRows, ordered_batches
+from myosono.training.distillation.teach import prepare_lessons, teacher_facts
 from myosono.training.engineered import fit_forest
+from myosono.training.fitting import fold_facts, load_best, train_network, training_views
 from myosono.training.fold_task import IDENTITY, FoldTask, predictions_table, write_json, write_parquet
-from myosono.training.module import MONITOR, Classifier
+from myosono.training.module import Classifier
 
 __all__ = ["IDENTITY", "FoldTask", "fit_fold", "fit_network", "predictions_table", "write_json", "write_parquet"]
 
@@ -37,14 +32,22 @@ def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:
     Raises
     ------
     ModelError
-        If the recipe's model or its options do not exist.
+        If the recipe's model or its options do not exist, or its teacher is an estimator.
+    RecipeError
+        If an estimator is to learn from a teacher or from mixed images.
     """
     finished, kept = task.folder / "fold.json", task.folder / "predictions.parquet"
     if finished.exists() and kept.exists():
         return pd.read_parquet(kept)
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    fit = fit_forest if model_kind(task.recipe.model) == "estimator" else fit_network
+    estimator = model_kind(task.recipe.model) == "estimator"
+    if estimator and (task.recipe.teacher or task.recipe.mixup):
+        raise RecipeError(
+            f"{task.recipe.model} is an estimator: it learns from no teacher and from no mixed images",
+            remedy="Leave teacher and mixup out of the recipe",
+        )
+    fit = fit_forest if estimator else fit_network
     predictions, facts = fit(task, bar)
     write_parquet(predictions, kept)
     write_json({"fold": task.fold} | facts | {"seconds": round(time.perf_counter() - started, 1)}, finished)
@@ -53,92 +56,15 @@ def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:
 
 def fit_network(task: FoldTask, bar: Progress) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Train, keep the best epoch by patient-level validation loss, predict; also what is worth keeping of it."""
-    module = _train(task, bar)
-    best = task.folder / "best.ckpt"
-    if not best.exists():
-        raise RunError("training left no checkpoint", path=task.folder)
-    module.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
-    log = pd.read_csv(task.folder / "log.csv")
-    best_row = log.iloc[int(log[MONITOR].argmin())]
-    facts = {
-        "epochs": len(log),
-        "best_epoch": int(best_row["epoch"]),
-        MONITOR: float(best_row[MONITOR]),
-        "images_per_second": float(log["images_per_second"].median()),
-    }
-    return predict_rows(task, module), facts
-
-
-def _train(task: FoldTask, bar: Progress) -> Classifier:
     recipe = task.recipe
-    train = task.indices("train")
-    targets = task.targets(train)
-    train_batches = training_batches(ImageRows(task.inputs, train, targets), recipe.batch_size, recipe.seed)
-    validation = task.indices("validation")
-    validation_rows = ImageRows(task.inputs, validation, task.targets(validation))
-    pl.seed_everything(recipe.seed * 1000 + task.fold, verbose=False)
-    module = Classifier(
-        recipe,
-        num_classes=len(task.classes),
-        class_weights=class_weights(targets, len(task.classes))
-        if recipe.class_weighting
-        else torch.ones(len(task.classes)),
-        patients=task.rows["patient_id"].to_numpy(),
-        steps_per_epoch=len(train_batches),
-        fold=task.fold,
-    )
-    progress = bar.add_task(task.title, total=None)
-    trainer = _trainer(task, EpochProgress(bar, progress, task.title, quiet=task.quiet))
-    last = task.folder / "last.ckpt"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on worker counts and folders does not apply here
-        trainer.fit(
-            module,
-            train_batches,
-            ordered_batches(validation_rows, 2 * recipe.batch_size),
-            ckpt_path=str(last) if last.exists() else None,
-            weights_only=False if last.exists() else None,
-        )
-    bar.update(progress, completed=bar.tasks[progress].total or 0)
-    return module
-
-
-def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    checkpoint = ModelCheckpoint(
-        task.folder,
-        filename="best",
-        monitor=MONITOR,
-        mode="min",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )
-    return pl.Trainer(
-        max_epochs=task.recipe.epochs,
-        accelerator="auto",
-        devices=1,
-        deterministic=True,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        gradient_clip_val=5.0,
-        callbacks=[
-            EpochLog(task.folder / "log.csv"),
-            progress,
-            EarlyStopping(MONITOR, patience=task.recipe.patience, mode="min", check_on_train_epoch_end=False),
-            checkpoint,
-        ],
-    )
-
-
-def class_weights(targets: NDArray[np.intp], classes: int) -> torch.Tensor:
-    """Inverse class frequency, with mean 1 over images; 0 for a class that is absent."""
-    counts = np.bincount(targets, minlength=classes).astype(np.float64)
-    weights = np.divide(len(targets), classes * counts, out=np.zeros(classes), where=counts > 0)
-    return torch.tensor(weights, dtype=torch.float32)
+    views = training_views(task) if recipe.mixup or recipe.teacher else None
+    lessons = prepare_lessons(task, views, bar) if views is not None and recipe.teacher else None
+    module = train_network(task, bar, views=views, lessons=lessons)
+    load_best(task, module)
+    facts = fold_facts(task)
+    if lessons is not None:
+        facts["teacher"] = teacher_facts(task)
+    return predict_rows(task, module), facts
 
 
 @torch.no_grad()

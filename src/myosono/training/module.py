@@ -17,8 +17,11 @@ from myosono.networks import create_model
 from myosono.networks.preprocess import GREY_MEAN, GREY_STD
 from myosono.pooling import pool_probabilities
 from myosono.training.augment import Augmenter
+from myosono.training.distillation.lessons import Lessons
+from myosono.training.distillation.loss import distillation_loss
 from myosono.training.optimization import make_optimizer, schedule_factor
 from myosono.training.recipe import Recipe
+from myosono.training.views import ViewBatch, Views, derive_seed
 
 MONITOR = "val_patient_loss"
 """What early stopping and the best checkpoint watch: class-balanced log loss of pooled patient probabilities.
@@ -44,6 +47,10 @@ class Classifier(pl.LightningModule):
         For the schedule.
     fold
         Mixed into the seeds of augmentation.
+    views
+        Numbered views to train on, one number an epoch; None: fresh augmentations.
+    lessons
+        A teacher's answers to ``views``; needs a recipe with a teacher.
     """
 
     def __init__(
@@ -55,12 +62,15 @@ class Classifier(pl.LightningModule):
         patients: np.ndarray[Any, Any],
         steps_per_epoch: int,
         fold: int,
+        views: Views | None = None,
+        lessons: Lessons | None = None,
     ) -> None:
         super().__init__()
         self.recipe = recipe
         self.fold = fold
         self.patients = patients
         self.steps_per_epoch = steps_per_epoch
+        self.views, self.lessons = views, lessons
         self.network = create_model(
             recipe.model, num_classes=num_classes, in_chans=1, pretrained=recipe.pretrained, **recipe.model_options
         )
@@ -95,17 +105,43 @@ class Classifier(pl.LightningModule):
                     kept.copy_(new)
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> Tensor:
-        """Augment from a generator seeded by position, so that a resumed run draws the same numbers."""
-        images, targets, _ = batch
-        position = [self.recipe.seed, self.fold, self.current_epoch, batch_index]
-        seed = int(np.random.SeedSequence(position).generate_state(1, np.uint64)[0] >> 1)
+        """Loss of augmented images, drawn by position, so that a resumed run draws the same numbers."""
+        images, targets, rows = batch
+        seed = derive_seed(self.recipe.seed, self.fold, self.current_epoch, batch_index)
         torch.manual_seed(seed)  # dropout
+        if self.lessons is not None:
+            view, answers = self.lessons.batch(rows.tolist(), self.current_epoch)
+            return self._distilled_loss(view, targets, answers.to(images.device))
+        if self.views is not None:
+            view = self.views.batch(rows.tolist(), self.current_epoch)
+            return self._mixed_loss(self(view.images.to(images.device)), targets, view)
         augmented = self.augment(images.cpu(), torch.Generator().manual_seed(seed)).to(images.device)
-        weights = self.class_weights
-        assert isinstance(weights, Tensor)
         return functional.cross_entropy(
-            self(augmented), targets, weight=weights, label_smoothing=self.recipe.label_smoothing
+            self(augmented), targets, weight=self._weights(), label_smoothing=self.recipe.label_smoothing
         )
+
+    def _weights(self) -> Tensor:
+        assert isinstance(self.class_weights, Tensor)
+        return self.class_weights
+
+    def _distilled_loss(self, view: ViewBatch, targets: Tensor, answers: Tensor) -> Tensor:
+        teacher = self.recipe.teacher
+        assert teacher is not None
+        logits = self(view.images.to(targets.device))
+        taught = distillation_loss(logits, answers, teacher.temperature)
+        if teacher.weight == 1:
+            return taught
+        return teacher.weight * taught + (1 - teacher.weight) * self._mixed_loss(logits, targets, view)
+
+    def _mixed_loss(self, logits: Tensor, targets: Tensor, view: ViewBatch) -> Tensor:
+        """Cross-entropy against both labels of each image, by their shares; weighted as the plain loss is."""
+        weights, smoothing = self._weights(), self.recipe.label_smoothing
+        total, norm = logits.new_zeros(()), logits.new_zeros(())
+        own = view.shares.to(logits.device)
+        for labels, share in ((targets, own), (view.partners.to(logits.device), 1 - own)):
+            each = functional.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="none")
+            total, norm = total + (share * each).sum(), norm + (share * weights[labels]).sum()
+        return total / norm
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> None:
         """Collect; the figures are of patients, so they wait for the last batch."""

@@ -32,6 +32,24 @@ class Augmentation(_Strict):
     speckle: float = Field(0.08, ge=0, le=0.5, description="relative multiplicative noise")
 
 
+class Teacher(_Strict):
+    """A larger network fitted on the same training patients, whose answers the model learns beside the labels.
+
+    It is trained by the recipe's own settings, save those named here, and never mixes images.
+    """
+
+    model: str = "tf_efficientnet_lite0"
+    model_options: dict[str, Any] = Field(default_factory=dict)
+    pretrained: bool = Field(True, description="start the teacher from ImageNet weights")
+    epochs: int = Field(25, ge=1, le=1000)
+    learning_rate: float = Field(3e-3, gt=0, lt=1)
+    temperature: float = Field(2.0, ge=1, le=20, description="both networks' logits are divided by it")
+    weight: float = Field(0.8, gt=0, le=1, description="share of the teacher in the loss; the labels have the rest")
+    views: int = Field(
+        12, ge=1, le=1000, description="augmented views of each image that the teacher answers; epochs take turns"
+    )
+
+
 class Recipe(_Strict):
     """All settings of `myosono train`.
 
@@ -69,11 +87,32 @@ class Recipe(_Strict):
     class_weighting: bool = True
     average_decay: float = Field(0.99, ge=0, lt=1, description="moving average of the weights; 0 is off")
     augmentation: Augmentation = Augmentation()
+    mixup: float = Field(0.0, ge=0, le=5, description="Beta(a, a) from which the share of a second image is drawn")
+    teacher: Teacher | None = Field(None, description="distil from this network; off where absent")
     seed: int = Field(0, ge=0)
 
     def to_yaml(self) -> str:
         """The recipe as YAML, every value written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides a result, for hashing.
+
+        A setting that came after the first results were stored counts only once it is used, so that they keep their
+        hash. Fold files stand in the split's roles, whatever their place on a disk.
+        """
+        unused = {name for name in _LATER_SETTINGS if getattr(self, name) == Recipe.model_fields[name].default}
+        return self.model_dump(mode="json", exclude={"fold_files"} | unused)
+
+    def for_teacher(self) -> Recipe | None:
+        """The recipe by which the teacher is fitted, or None without one."""
+        if self.teacher is None:
+            return None
+        own = self.teacher.model_dump(include={"model", "model_options", "pretrained", "epochs", "learning_rate"})
+        return self.model_copy(update=own | {"teacher": None, "mixup": 0.0})
+
+
+_LATER_SETTINGS = ("mixup", "teacher")
 
 
 def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -84,7 +123,7 @@ def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None
     path
         YAML file, or None for the defaults.
     overrides
-        Values that win over the file, by name; a dot reaches into ``augmentation``.
+        Values that win over the file, by name; a dot reaches into ``augmentation`` and ``teacher``.
 
     Raises
     ------
@@ -107,15 +146,20 @@ def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None
         raise RecipeError(_explain(error), path=path, remedy=f"Settings are: {', '.join(_names())}") from error
 
 
+_SECTIONS: dict[str, type[_Strict]] = {"augmentation": Augmentation, "teacher": Teacher}
+
+
 def _names() -> list[str]:
-    plain = [name for name in Recipe.model_fields if name != "augmentation"]
-    return plain + [f"augmentation.{name}" for name in Augmentation.model_fields]
+    plain = [name for name in Recipe.model_fields if name not in _SECTIONS]
+    return plain + [f"{section}.{name}" for section, model in _SECTIONS.items() for name in model.model_fields]
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
-        values = values.setdefault(parent, {})
+        if values.get(parent) is None:  # absent, or a section that is switched off
+            values[parent] = {}
+        values = values[parent]
         if not isinstance(values, dict):
             raise RecipeError(f"{key}: {parent} has no settings of its own")
     values[last] = value

@@ -52,6 +52,31 @@ def test_a_cell_is_another_when_what_decides_it_changes_and_the_same_otherwise(t
     assert len(changed | {cells[0].key}) == 5
 
 
+def test_a_cell_with_a_teacher_depends_on_the_teacher_and_on_its_structure(tiny_cohort, recipe):
+    def first(**teacher):
+        taught = recipe.model_validate({**recipe.model_dump(), "teacher": {"pretrained": False, **teacher}})
+        return plan_cells(tiny_cohort, {"distilled": taught}, models=["stanet_xs"], only_folds=[0])[0]
+
+    plain = plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs"], only_folds=[0])[0]
+    wider = {"model_options": {"widths": [32, 32, 64]}}
+    taught = [first(model="stanet_s"), first(model="stanet_xs"), first(model="stanet_s", temperature=4)]
+    taught.append(first(model="stanet_xs", **wider))
+    assert len({plain.key, *keys(taught)}) == 5
+    assert taught[0].structure == taught[2].structure != plain.structure
+    assert len({cell.structure for cell in taught}) == 3
+
+
+def test_a_distilled_cell_is_swept_and_leaves_no_checkpoint(tiny_cohort, recipe, tmp_path):
+    teacher = {"model": "stanet_xs", "pretrained": False, "epochs": 1, "views": 1}
+    taught = recipe.model_validate({**recipe.model_dump(), "teacher": teacher})
+    cells = plan_cells(tiny_cohort, {"distilled": taught}, models=["stanet_xs"], only_folds=[0])
+    store = CellStore(tmp_path)
+    assert run_sweep(cells, store, InProcess(), quiet=True).failed == {}
+    assert (store.folder_of(cells[0]) / "teacher" / "logits.npy").exists()
+    assert list(tmp_path.rglob("*.ckpt")) == []
+    assert json.loads((store.folder_of(cells[0]) / "fold.json").read_text())["teacher"]["model"] == "stanet_xs"
+
+
 def test_a_finished_cell_is_never_fitted_again(cells, swept, monkeypatch):
     store, result = swept
     assert (result.fitted, result.kept, result.left, result.failed) == (len(cells), 0, 0, {})

@@ -70,7 +70,8 @@ class Cell:
     recipe_name
         How tables call the recipe; no part of the identity.
     structure
-        Hash of the network's modules and parameter shapes, so that a network that changed under its name is another.
+        Hash of the modules and parameter shapes of the network and of its teacher, if it has one, so that a network
+        that changed under its name is another.
     """
 
     contest: Contest = field(repr=False)
@@ -85,8 +86,7 @@ class Cell:
         identity = {
             "format": PREDICTION_FORMAT,
             "cohort": self.contest.cohort.info.content_hash,
-            # The roles stand for the fold files: their place on a disk decides nothing.
-            "recipe": self.recipe.model_dump(mode="json", exclude={"fold_files"}),
+            "recipe": self.recipe.identity(),
             "structure": self.structure,
             "fold": self.fold,
             "roles": self.contest.roles_digest(self.fold),
@@ -216,7 +216,8 @@ def _cached_structure(known: dict[tuple[str, int, str], str], recipe: Recipe, cl
     key = (recipe.model, classes, json.dumps(recipe.model_options, sort_keys=True))
     if key not in known:
         known[key] = structure_digest(recipe, classes)
-    return known[key]
+    teacher = recipe.for_teacher()
+    return known[key] if teacher is None else f"{known[key]}+{_cached_structure(known, teacher, classes)}"
 
 
 def structure_digest(recipe: Recipe, classes: int) -> str:

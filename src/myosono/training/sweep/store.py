@@ -83,7 +83,7 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
 
     Checkpoints go: a sweep of hundreds of cells would fill the disk with them.
     """
-    for checkpoint in folder.glob("*.ckpt"):
+    for checkpoint in folder.rglob("*.ckpt"):
         checkpoint.unlink()
     write_json({**facts, "predictions_sha256": sha256_file(folder / _PREDICTIONS)}, folder / _FACTS)
 
