@@ -14,6 +14,7 @@ from myosono.cli.compare import compare_command
 from myosono.cli.demo import demo_command
 from myosono.cli.document import document_command
 from myosono.cli.evaluate import evaluate_command
+from myosono.cli.explain import explain_command
 from myosono.cli.export import export_command
 from myosono.cli.import_ import import_command
 from myosono.cli.models import models_command
@@ -48,6 +49,7 @@ app.command("export")(export_command)
 app.command("document")(document_command)
 app.command("verify")(verify_command)
 app.command("stress")(stress_command)
+app.command("explain")(explain_command)
 app.command("read")(read_command)
 app.command("reference")(reference_command)
 app.command("models")(models_command)

@@ -79,17 +79,19 @@ def _read(
 
 
 def write_reading(reader: Reader, reading: Reading, out: Path) -> None:
-    """Write ``reading.json`` and one heat-map overlay an image."""
+    """Write ``reading.json``, one heat-map overlay an image, and what the threshold removed in ``diagnostics/``."""
     import json
 
-    from myosono.reading import draw_overlay, overlay_name
+    from myosono.reading import draw_overlay, draw_shrinkage, overlay_name
 
-    out.mkdir(parents=True, exist_ok=True)
+    diagnostics = out / "diagnostics"
+    diagnostics.mkdir(parents=True, exist_ok=True)
     (out / "reading.json").write_text(
         json.dumps(reading.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     for image in reading.images:
         draw_overlay(image, reader.artefact.classes, reading.model).save(out / overlay_name(image))
+        draw_shrinkage(image, reading.model).save(diagnostics / overlay_name(image))
 
 
 def show_reading(reading: Reading, to: Console) -> None:

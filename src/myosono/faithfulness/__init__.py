@@ -9,6 +9,7 @@ from myosono.faithfulness.curves import Curve, Predict, blurred, deletion_curve,
 from myosono.faithfulness.ranking import removal_ranks
 from myosono.faithfulness.result import (
     CurveRow,
+    Example,
     HeatMapMethod,
     HeatMapStudy,
     MethodRow,
@@ -22,6 +23,7 @@ __all__ = [
     "ROAD_SHARES",
     "Curve",
     "CurveRow",
+    "Example",
     "HeatMapMethod",
     "HeatMapStudy",
     "MapScores",

@@ -1,7 +1,7 @@
 """Deletion and insertion: how a class's probability falls or rises as pixels go or come in order of relevance.
 
-Petsiuk et al. 2018 (RISE, arXiv:1806.07421). Deletion puts a constant where the most relevant pixels were: the area under
-its curve is small for a good map. Insertion uncovers them in a blurred image: its area is large for a good map.
+Petsiuk et al. 2018 (RISE, arXiv:1806.07421). Deletion puts a constant where the most relevant pixels were: the area
+under its curve is small for a good map. Insertion uncovers them in a blurred image: its area is large for a good map.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def insertion_curve(
     start: NDArray[np.float32],
     steps: int = STEPS,
 ) -> Curve:
-    """Uncover the most relevant pixels in ``start`` (see `blurred`), more at each step; otherwise as `deletion_curve`."""
+    """Uncover the most relevant pixels in ``start`` (see `blurred`), more at each step; else as `deletion_curve`."""
     return _curve(predict, image, start, ranks, target, steps)
 
 

@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from myosono.evaluation import Estimate
 
 FORMAT = 1
 
-Metric = Literal["deletion", "insertion", "road"]
-METRICS: tuple[Metric, ...] = ("deletion", "insertion", "road")
-"""Areas under the deletion curve (smaller is better) and the insertion curve (larger), and ROAD combined (larger)."""
+Metric = Literal["deletion", "insertion", "insertion_grey", "road"]
+METRICS: tuple[Metric, ...] = ("deletion", "insertion", "insertion_grey", "road")
+"""Areas under the curves of deletion (smaller is better), insertion into the blurred image and into plain grey
+(larger), and ROAD combined (larger)."""
+
+CURVES: tuple[Metric, ...] = ("deletion", "insertion", "insertion_grey")
 
 Measure = Literal["rank", "rank_size", "ssim"]
 MEASURES: tuple[Measure, ...] = ("rank", "rank_size", "ssim")
@@ -72,7 +78,7 @@ class CurveRow:
     Attributes
     ----------
     metric
-        ``deletion`` or ``insertion``.
+        One of `CURVES`.
     shares
         Of pixels deleted or inserted.
     points
@@ -104,6 +110,27 @@ class SimilarityRow:
     position: int
     measure: Measure
     estimate: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image with its maps, for a picture.
+
+    Attributes
+    ----------
+    image
+        Grey levels at the network's input size, uint8 ``(H, W)``.
+    maps
+        Method to map, ``(H, W)``, in the study's order; one draw of the random ones.
+    """
+
+    image_id: str
+    patient: str
+    truth: str
+    explained: str
+    probability: float
+    image: NDArray[np.uint8]
+    maps: dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)

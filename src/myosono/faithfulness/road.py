@@ -1,8 +1,8 @@
 """ROAD: remove pixels and impute them from their neighbours, so that the mask's outline tells the network nothing.
 
-Rong et al. 2022 (ICML; arXiv:2202.00449). A constant where pixels were deleted is itself a picture, of the mask's shape;
-noisy linear imputation hides it. Each removed pixel is the weighted mean of its eight neighbours, known or removed,
-plus a little noise.
+Rong et al. 2022 (ICML; arXiv:2202.00449). A constant where pixels were deleted is itself a picture, of the mask's
+shape; noisy linear imputation hides it. Each removed pixel is the weighted mean of its eight neighbours, known or
+removed, plus a little noise.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from myosono.evaluation import Estimate, PatientBootstrap, percentile_interval
 from myosono.faithfulness.curves import STEPS, Curve, Predict, blurred, deletion_curve, insertion_curve
 from myosono.faithfulness.ranking import removal_ranks
-from myosono.faithfulness.result import METRICS, CurveRow, MethodRow
+from myosono.faithfulness.result import CURVES, METRICS, CurveRow, MethodRow, Metric
 from myosono.faithfulness.road import ROAD_SHARES, RoadScore, road
 
 Floats = NDArray[np.float64]
@@ -21,16 +21,12 @@ Floats = NDArray[np.float64]
 class MapScores:
     """Faithfulness of one map of one image."""
 
-    deletion: Curve
-    insertion: Curve
+    curves: Mapping[Metric, Curve]
     road: RoadScore
 
-    def value(self, metric: str) -> float:
+    def value(self, metric: Metric) -> float:
         """Area under a curve, or ROAD combined."""
-        if metric == "road":
-            return self.road.combined
-        curve = self.deletion if metric == "deletion" else self.insertion
-        return curve.area
+        return self.road.combined if metric == "road" else self.curves[metric].area
 
 
 def score_map(
@@ -44,7 +40,10 @@ def score_map(
     steps: int = STEPS,
     shares: Sequence[float] = ROAD_SHARES,
 ) -> MapScores:
-    """Deletion, insertion and ROAD of one map.
+    """Deletion, insertion (into the blurred image, and into plain grey) and ROAD of one map.
+
+    Where class is a matter of grey level rather than of detail, a blurred image already gives it away, and only
+    insertion into grey can tell maps apart.
 
     Parameters
     ----------
@@ -63,9 +62,13 @@ def score_map(
         (no echo) nor white.
     """
     ranks = removal_ranks(relevance, rng)
+    plain = np.full_like(image, fill)
     return MapScores(
-        deletion_curve(predict, image, ranks, target, fill=fill, steps=steps),
-        insertion_curve(predict, image, ranks, target, start=blurred(image), steps=steps),
+        {
+            "deletion": deletion_curve(predict, image, ranks, target, fill=fill, steps=steps),
+            "insertion": insertion_curve(predict, image, ranks, target, start=blurred(image), steps=steps),
+            "insertion_grey": insertion_curve(predict, image, ranks, target, start=plain, steps=steps),
+        },
         road(predict, image, ranks, target, rng, shares=shares),
     )
 
@@ -131,26 +134,24 @@ def summarise(
     curves = tuple(
         _mean_curve(method, metric, images, patients, bootstrap)
         for method, images in scores.items()
-        for metric in METRICS
-        if metric != "road"
+        for metric in CURVES
     )
     return rows, curves
 
 
 def _mean_curve(
     method: str,
-    metric: str,
+    metric: Metric,
     images: Sequence[Sequence[MapScores]],
     patients: Sequence[str],
     bootstrap: PatientBootstrap,
 ) -> CurveRow:
-    curves = [[one.deletion if metric == "deletion" else one.insertion for one in draws] for draws in images]
-    points = np.array([np.mean([curve.probabilities for curve in draws], axis=0) for draws in curves])
+    points = np.array([np.mean([one.curves[metric].probabilities for one in draws], axis=0) for draws in images])
     value, samples = mean_over_patients(points, patients, bootstrap)
     return CurveRow(
         method,
-        "deletion" if metric == "deletion" else "insertion",
-        tuple(curves[0][0].shares.tolist()),
+        metric,
+        tuple(images[0][0].curves[metric].shares.tolist()),
         tuple(percentile_interval(float(v), samples[:, k]) for k, v in enumerate(value)),
     )
 

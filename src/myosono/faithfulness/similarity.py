@@ -34,7 +34,7 @@ def structural_similarity(first: NDArray[np.floating], second: NDArray[np.floati
     ValueError
         If a side is below 7 pixels, the window's.
     """
-    return float(_ssim(_scaled(first), _scaled(second), data_range=1.0))
+    return float(_ssim(_scaled(first), _scaled(second), data_range=1.0))  # type: ignore[no-untyped-call]
 
 
 def _scaled(relevance: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from myosono.reading.artefact import Artefact, embedded_model
-from myosono.reading.overlay import draw_overlay, overlay_name
+from myosono.reading.overlay import draw_overlay, draw_shrinkage, overlay_name
 from myosono.reading.quantify import quantified
 from myosono.reading.reader import Reader, load
 from myosono.reading.result import FailedImage, ImageReading, ModelFacts, MuscleReading, PatientReading, Reading
@@ -18,6 +18,7 @@ __all__ = [
     "Reader",
     "Reading",
     "draw_overlay",
+    "draw_shrinkage",
     "embedded_model",
     "load",
     "overlay_name",

@@ -1,4 +1,8 @@
-"""Heat-map overlays: where the class map speaks for the given class, over the grey image."""
+"""Heat-map overlays: where the class map speaks for the given class, over the grey image.
+
+How far such a map can be believed was measured (docs/heat-maps.md): it shows what moved the network's answer, on a
+coarse grid; it is no outline of a lesion.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,20 @@ from PIL import Image, ImageDraw
 
 from myosono.reading.result import ImageReading, ModelFacts
 
+SHRINKAGE_LABEL = "removed by the threshold: a diagnostic of the network, not a noise level"
+"""What stands wherever a shrinkage map shows: the threshold has no physical meaning."""
+
 _HEAT = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=np.float32)
+# Another scale than heat's, so that a picture without its caption is not taken for a heat map.
+_REMOVED = np.array([[40, 40, 60], [150, 90, 60], [255, 190, 120]], dtype=np.float32)
 _STRENGTH = 0.55
 _BANNER = 22
 
 
 def draw_overlay(image: ImageReading, classes: tuple[str, ...], model: ModelFacts) -> Image.Image:
     """The grey image with the class map of its most probable class, and a caption that carries the warnings.
+
+    An image that the reader refuses is drawn without heat: it has no class that a map could speak for.
 
     Parameters
     ----------
@@ -33,12 +44,39 @@ def draw_overlay(image: ImageReading, classes: tuple[str, ...], model: ModelFact
     PIL.Image.Image
         RGB, the B-mode area plus a caption below it.
     """
+    if image.abstained:
+        return _captioned(
+            Image.fromarray(image.pixels), " | ".join([f"abstained: {image.reasons[0]}", *model.warnings])
+        )
     top = max(image.probabilities, key=image.probabilities.__getitem__)
     # The mean over classes is removed: what counts is what speaks for this class more than for the others.
     relevance = image.class_maps[classes.index(top)] - image.class_maps.mean(axis=0)
-    blended = _blend(image.pixels, relevance)
-    said = "abstained: " + image.reasons[0] if image.abstained else f"{top} {image.probabilities[top]:.0%}"
-    return _captioned(blended, " | ".join([said, *model.warnings]))
+    said = f"{top} {image.probabilities[top]:.0%}"
+    return _captioned(heat_over(image.pixels, relevance), " | ".join([said, *model.warnings]))
+
+
+def draw_shrinkage(image: ImageReading, model: ModelFacts) -> Image.Image:
+    """The grey image with its shrinkage map, captioned for what it is; otherwise as `draw_overlay`."""
+    said = f"{SHRINKAGE_LABEL}; {image.shrinkage_fraction:.0%} over all blocks"
+    return _captioned(shrinkage_over(image.pixels, image.shrinkage), " | ".join([said, *model.warnings]))
+
+
+def heat_over(pixels: NDArray[np.uint8], relevance: NDArray[np.floating]) -> Image.Image:
+    """What speaks for a class, over a grey image; what speaks against it stays grey.
+
+    Parameters
+    ----------
+    pixels
+        Shape ``(H, W)``.
+    relevance
+        Shape ``(h, w)``; scaled by its largest value.
+    """
+    return _blend(pixels, relevance, float(relevance.max()), _HEAT)
+
+
+def shrinkage_over(pixels: NDArray[np.uint8], shrinkage: NDArray[np.floating]) -> Image.Image:
+    """Share of feature magnitude removed, 0 to 1, over a grey image, on a scale of its own; shapes as `heat_over`."""
+    return _blend(pixels, shrinkage, 1.0, _REMOVED)
 
 
 def overlay_name(image: ImageReading) -> str:
@@ -48,14 +86,14 @@ def overlay_name(image: ImageReading) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{stem}_{image.frame}") + ".png"
 
 
-def _blend(pixels: NDArray[np.uint8], relevance: NDArray[np.float32]) -> Image.Image:
-    positive = np.clip(relevance, 0, None)
-    scaled = positive / max(float(positive.max()), 1e-6)
+def _blend(
+    pixels: NDArray[np.uint8], values: NDArray[np.floating], full: float, scale: NDArray[np.float32]
+) -> Image.Image:
+    """Colour and opacity grow with the value; bilinear, as the maps are scored (`myosono.faithfulness.upsampled`)."""
+    share = (np.clip(values, 0, None) / max(full, 1e-6)).astype(np.float32)
     height, width = pixels.shape
-    heat = np.asarray(
-        Image.fromarray(scaled.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
-    ).clip(0, 1)
-    colour = np.stack([np.interp(heat, np.linspace(0, 1, len(_HEAT)), _HEAT[:, c]) for c in range(3)], axis=-1)
+    heat = np.asarray(Image.fromarray(share).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 1)
+    colour = np.stack([np.interp(heat, np.linspace(0, 1, len(scale)), scale[:, c]) for c in range(3)], axis=-1)
     alpha = (_STRENGTH * heat)[..., None]
     grey = np.repeat(pixels[..., None], 3, axis=-1).astype(np.float32)
     return Image.fromarray((grey * (1 - alpha) + colour * alpha).round().astype(np.uint8))

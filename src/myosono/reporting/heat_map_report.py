@@ -1,0 +1,166 @@
+"""Write what `myosono explain` found: one HTML page, CSV and JSON files, the figures, and example maps."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from myosono.errors import RunError
+from myosono.evaluation import Estimate
+from myosono.faithfulness import Example, HeatMapStudy
+from myosono.faithfulness.figures import draw_curves, draw_randomisation
+from myosono.faithfulness.result import METRICS, Metric
+from myosono.reading.overlay import SHRINKAGE_LABEL
+from myosono.reporting.heat_map_panel import draw_panel
+from myosono.reporting.statements import Banner, interval, number
+from myosono.reporting.stress_report import signed
+
+STEM = "heat_maps"
+METRIC_TITLES: dict[Metric, str] = {
+    "deletion": "Deletion ↓",
+    "insertion": "Insertion into blur ↑",
+    "insertion_grey": "Insertion into grey ↑",
+    "road": "ROAD ↑",
+}
+_SMALLER_IS_BETTER = ("deletion",)
+
+
+def write_heat_maps(out_dir: str | Path, study: HeatMapStudy, examples: Sequence[Example]) -> Path:
+    """Write ``heat_maps.{html,csv,json}``, curves and randomisation as CSV, ``examples.png``; return the page's path.
+
+    Raises
+    ------
+    RunError
+        If they cannot be written.
+    """
+    folder = Path(out_dir)
+    page = folder / f"{STEM}.html"
+    panel = _png(study, examples)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        page.write_text(render_heat_maps(study, panel), encoding="utf-8")
+        text = json.dumps(study.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / f"{STEM}.json").write_text(text + "\n", encoding="utf-8")
+        _write_rows(folder / f"{STEM}.csv", study.to_rows())
+        _write_rows(folder / f"{STEM}_curves.csv", study.to_curve_rows())
+        if study.similarities:
+            _write_rows(folder / f"{STEM}_randomisation.csv", study.to_similarity_rows())
+        (folder / "examples.png").write_bytes(panel)
+    except OSError as error:
+        raise RunError(f"cannot be written ({error.strerror})", path=folder) from error
+    return page
+
+
+def render_heat_maps(study: HeatMapStudy, panel: bytes) -> str:
+    """The page as HTML text; ``panel`` is the picture of the examples, PNG."""
+    environment = Environment(
+        loader=PackageLoader("myosono.reporting"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "interval": interval, "signed": signed}
+    return environment.get_template("heat_maps.html").render(
+        study=study,
+        banners=heat_map_banners(study),
+        findings=findings(study),
+        metrics=METRICS,
+        titles=METRIC_TITLES,
+        verdict=verdict,
+        curves=draw_curves(study),
+        randomisation=draw_randomisation(study) if study.similarities else "",
+        panel=base64.b64encode(panel).decode("ascii"),
+        shrinkage_label=SHRINKAGE_LABEL,
+    )
+
+
+def heat_map_banners(study: HeatMapStudy) -> list[Banner]:
+    """Banners in order of gravity."""
+    banners = []
+    if study.leaks:
+        text = "Test images show patients that the network was trained on; maps of new patients may be less faithful."
+        banners.append(Banner("red", "Leaking split", text))
+    if study.simulated:
+        text = "Made by this package's simulation. Nothing here is evidence about patients."
+        banners.append(Banner("amber", "Simulated images", text))
+    return banners
+
+
+def findings(study: HeatMapStudy) -> list[str]:
+    """What the figures say of the class map, in sentences; an interval that holds 0 decides nothing."""
+    said = [_finding(study, "random", "random maps of the same grid", "against_random")]
+    finer = [study.row("grad_cam_earlier", metric).against_class_map for metric in METRICS]
+    said.append(_counted("Grad-CAM of the stage before", "the class map", dict(zip(METRICS, finer, strict=True))))
+    shrinkage = {metric: study.row("shrinkage", metric).against_random for metric in METRICS}
+    said.append(_counted("The shrinkage map, which is no heat map of a class,", "random maps", shrinkage))
+    if study.similarities:
+        said.append(_after_randomisation(study))
+    return said
+
+
+def verdict(metric: str, change: Estimate) -> str:
+    """``better``, ``worse``, or ``undecided`` where the interval holds 0 or is missing."""
+    if change.value is None or change.lo is None or change.hi is None or change.lo <= 0 <= change.hi:
+        return "undecided"
+    return "better" if (change.value < 0) == (metric in _SMALLER_IS_BETTER) else "worse"
+
+
+def _finding(study: HeatMapStudy, other: str, name: str, attribute: str) -> str:
+    changes = {metric: getattr(study.row("class_map", metric), attribute) for metric in METRICS}
+    return _counted("The class map", name, changes)
+
+
+def _counted(subject: str, other: str, changes: Mapping[Metric, Estimate]) -> str:
+    found: dict[str, list[str]] = {}
+    for metric, change in changes.items():
+        found.setdefault(verdict(metric, change), []).append(METRIC_TITLES[metric].rstrip(" ↑↓").lower())
+    parts = []
+    if "better" in found:
+        parts.append(f"better than {other} by {_listed(found['better'])}")
+    if "worse" in found:
+        parts.append(f"worse than {other} by {_listed(found['worse'])}")
+    if "undecided" in found:
+        parts.append(f"not told apart from {other} by {_listed(found['undecided'])}")
+    return f"{subject} is {'; '.join(parts)}."
+
+
+def _after_randomisation(study: HeatMapStudy) -> str:
+    values = {}
+    for method in ("class_map", "shrinkage"):
+        rows = list(study.select(method=method, way="cascading", measure="rank"))
+        values[method] = rows[-1].estimate
+    return (
+        "With all weights drawn anew, the class map's rank correlation with the trained one is "
+        f"{_plain(values['class_map'])}; the shrinkage map's is {_plain(values['shrinkage'])}. "
+        "What stays alike shows the image or the architecture, not what was learned."
+    )
+
+
+def _plain(estimate: Estimate) -> str:
+    return signed(estimate).removeprefix("+").replace("(+", "(").replace(" to +", " to ")
+
+
+def _listed(names: list[str]) -> str:
+    names = [name.replace("road", "ROAD") for name in names]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _png(study: HeatMapStudy, examples: Sequence[Example]) -> bytes:
+    buffer = io.BytesIO()
+    draw_panel(study, examples).savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
