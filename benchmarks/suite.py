@@ -4,8 +4,9 @@
     python benchmarks/suite.py table
     python benchmarks/suite.py predictions pocus3 stanet_s OUT.parquet
 
-`run` continues where it was stopped: finished cells lie in `runs/suite`, and the test predictions of every model,
-recipe, split and seed are kept in `benchmarks/results/predictions`, from which alone `table` makes
+`run` continues where it was stopped, also in a fresh clone: finished cells lie in `runs/suite`, and the test
+predictions of every model, recipe, split and seed are kept in `benchmarks/results/predictions` with the hash of the cell
+that each fold came from, so that no fold that is kept is fitted again. From these alone `table` makes
 `benchmarks/results/summary.csv` and `benchmarks/results/paired.csv`. The cohorts are made by the commands in
 `benchmarks/README.md`.
 """
@@ -27,7 +28,16 @@ from myosono.cohort import Cohort
 from myosono.evaluation.comparison import Condition, Contender, Entry
 from myosono.evaluation.table import check_predictions
 from myosono.training.recipe import Recipe, load_recipe
-from myosono.training.sweep import Cell, CellStore, Processes, collect_entries, contender_of, plan_cells, run_sweep
+from myosono.training.sweep import (
+    Cell,
+    CellStore,
+    Processes,
+    collect_entries,
+    condition_of,
+    contender_of,
+    plan_cells,
+    run_sweep,
+)
 
 ROOT = Path(__file__).parent
 PREDICTIONS = ROOT / "results" / "predictions"
@@ -73,25 +83,41 @@ def run(arguments: argparse.Namespace) -> int:
             break
         cells = stage_cells(suite, stage)
         command = f"python benchmarks/suite.py run --stage {stage['name']}"
-        result = run_sweep(cells, STORE, Processes(arguments.workers), command=command, budget_seconds=left)
-        failed += len(result.failed)
-        for group in keep_predictions(cells, command):
-            print(group, flush=True)
+        todo = [cell for cell in cells if cell.key not in kept_keys()]
+        try:
+            result = run_sweep(todo, STORE, Processes(arguments.workers), command=command, budget_seconds=left)
+            failed += len(result.failed)
+        finally:  # an interrupted stage keeps what it finished
+            for group in keep_predictions(cells, command):
+                print(group, flush=True)
     return 1 if failed else 0
 
 
+def kept_keys() -> set[str]:
+    """Cells whose predictions are kept in the repository."""
+    facts = [json.loads(path.read_text(encoding="utf-8")) for path in PREDICTIONS.glob("*/*.json")]
+    return {key for one in facts for key in one["cells"].values()}
+
+
 def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
-    """Write each entry's calibrated test predictions and its facts; what is unchanged keeps its commit."""
+    """Write each entry's calibrated test predictions and its facts; what is unchanged keeps its commit.
+
+    Folds that were kept before and are not in the store stay, if they came from the very cells that are planned now.
+    """
     written = []
     for entry in collect_entries(cells, STORE):
         one, where = entry.contender, entry.condition
-        px = next(cell.recipe.size for cell in cells if contender_of(cell) == one)
+        mine = [cell for cell in cells if is_of(cell, entry)]
+        px = mine[0].recipe.size
         weights = "-imagenet" if one.pretrained else ""
         name = f"{where.split}-{one.model}{weights}-{one.recipe}-{px}px-seed{entry.seed}"
         path = PREDICTIONS / where.cohort / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         wanted = ["image_id", "patient_id", "fold", "target", *(f"p_{label}" for label in entry.images.classes)]
-        table = entry.images.table[wanted].round(DIGITS).sort_values(["fold", "image_id"], ignore_index=True)
+        fresh = entry.images.table[wanted].round(DIGITS)
+        planned = {str(cell.fold): cell.key for cell in mine}
+        before, old = earlier(path, planned, set(fresh["fold"]))
+        table = pd.concat([fresh, before]).sort_values(["fold", "image_id"], ignore_index=True)
         if path.exists() and table.equals(pd.read_parquet(path)):
             continue
         table.to_parquet(path, compression="zstd", index=False)
@@ -100,15 +126,32 @@ def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
             "condition": asdict(where),
             "seed": entry.seed,
             "classes": list(entry.images.classes),
-            "patient_temperatures": dict(entry.patient_temperatures),
+            "patient_temperatures": dict(sorted((old | dict(entry.patient_temperatures)).items())),
             "of_folds": entry.of_folds,
             "px": px,
+            "cells": {fold: planned[fold] for fold in sorted({str(fold) for fold in table["fold"]})},
             "command": command,
             "commit": commit(),
         }
         path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         written.append(path)
     return written
+
+
+def is_of(cell: Cell, entry: Entry) -> bool:
+    mine = (contender_of(cell), condition_of(cell), cell.contest.seed)
+    return mine == (entry.contender, entry.condition, entry.seed)
+
+
+def earlier(path: Path, planned: dict[str, str], fresh: set[int]) -> tuple[pd.DataFrame | None, dict[str, float]]:
+    """Rows and patient temperatures of folds that are kept, not fitted anew, and still what is planned."""
+    if not path.exists():
+        return None, {}
+    facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    same = {fold for fold, key in facts["cells"].items() if planned.get(fold) == key and int(fold) not in fresh}
+    table = pd.read_parquet(path)
+    temperatures = {fold: value for fold, value in facts["patient_temperatures"].items() if fold in same}
+    return table[table["fold"].astype(str).isin(same)], temperatures
 
 
 def kept_entries() -> list[tuple[Entry, dict[str, Any]]]:
