@@ -196,6 +196,7 @@ class PhysicianReading(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     amends_id: Mapped[int | None] = mapped_column(ForeignKey("physician_readings.id"))
+    amend_reason: Mapped[str] = mapped_column(default="")
     agrees: Mapped[bool | None]  # with the model's answer; None: not stated
     diagnosis: Mapped[str] = mapped_column(String(100), default="")
     heckmatt: Mapped[dict[str, Any]] = mapped_column(default=dict)  # site code such as RD -> grade 1 to 4

@@ -112,6 +112,7 @@ class OpinionView:
     created: datetime
     signed_at: datetime | None
     amends_id: int | None
+    amend_reason: str = ""
 
 
 @dataclass(frozen=True)
