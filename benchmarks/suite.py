@@ -5,8 +5,8 @@
     python benchmarks/suite.py predictions pocus3 stanet_s OUT.parquet
 
 `run` continues where it was stopped, also in a fresh clone: finished cells lie in `runs/suite`, and the test
-predictions of every model, recipe, split and seed are kept in `benchmarks/results/predictions` with the hash of the cell
-that each fold came from, so that no fold that is kept is fitted again. From these alone `table` makes
+predictions of every model, recipe, split and seed are kept in `benchmarks/results/predictions` with the hash of the
+cell that each fold came from, so that no fold that is kept is fitted again. From these alone `table` makes
 `benchmarks/results/summary.csv` and `benchmarks/results/paired.csv`. The cohorts are made by the commands in
 `benchmarks/README.md`.
 """
