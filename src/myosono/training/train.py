@@ -158,6 +158,8 @@ def _facts(cohort: Cohort, recipe: Recipe, classes: tuple[str, ...], split: Spli
 def model_facts(recipe: Recipe, classes: int) -> dict[str, Any]:
     """Name, start and cost of the recipe's model; an estimator has neither parameters nor MACs to count."""
     named: dict[str, Any] = {"name": recipe.model, "pretrained": recipe.pretrained}
+    if recipe.teacher is not None:
+        named["teacher"] = {"name": recipe.teacher.model, "pretrained": recipe.teacher.pretrained}
     if model_kind(recipe.model) == "estimator":
         return named | {"kind": "estimator", "params": None, "macs": None, "macs_input": None}
     network = create_model(recipe.model, num_classes=classes, pretrained=recipe.pretrained, **recipe.model_options)

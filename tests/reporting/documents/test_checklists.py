@@ -116,3 +116,21 @@ def test_an_estimator_is_not_described_as_a_network(altered_run):
     for word in ("pixels in", "learning rate", "Augmentation", "pretrained weights", "log loss"):
         assert word not in said
     assert "features engineered from the image" in said
+
+
+def test_a_teacher_with_imagenet_weights_is_told(altered_run):
+    folder = altered_run()
+    text = (
+        (folder / "recipe.yaml")
+        .read_text()
+        .replace("teacher: null", "teacher: {model: t9, pretrained: true, epochs: 7, ")
+    )
+    text = text.replace("epochs: 7, ", "epochs: 7, weight: 0.8, views: 12, temperature: 2.0}").replace(
+        "mixup: 0.0", "mixup: 0.2"
+    )
+    (folder / "recipe.yaml").write_text(text)
+    said = " ".join(
+        answer.text for entry in claim_checklist(read_document_source(folder)).entries for answer in entry.answers
+    )
+    for words in ("teacher that starts from ImageNet", "Distilled from t9", "80% of the loss", "mixed in pairs"):
+        assert words in said

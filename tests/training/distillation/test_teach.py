@@ -56,6 +56,7 @@ def test_the_run_keeps_the_teacher_and_its_answers(run, recipe, tiny_cohort):
     assert len(pd.read_csv(folder / "teacher" / "log.csv")) == facts["teacher"]["epochs"] == 2
     assert len(pd.read_csv(folder / "log.csv")) == 3
     assert run.recipe == recipe
+    assert run.facts["model"]["teacher"] == {"name": "stanet_s", "pretrained": False}
     assert not (folder / "teacher" / "last.ckpt").exists()
 
 

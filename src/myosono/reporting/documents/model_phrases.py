@@ -92,7 +92,9 @@ def initialisation(source: DocumentSource) -> Answer:
         return Answer(f"The estimator has no weights to start from; seed {seed}.", "recipe.yaml")
     if source.recipe.get("pretrained"):
         return Answer(f"ImageNet weights; the classification layer is random, seed {seed}.", "recipe.yaml")
-    return Answer(f"Random, seed {seed}; no pretrained weights.", "recipe.yaml")
+    teacher = source.recipe.get("teacher") or {}
+    learnt = " It learns from a teacher that starts from ImageNet weights." if teacher.get("pretrained") else ""
+    return Answer(f"Random, seed {seed}; no pretrained weights.{learnt}", "recipe.yaml")
 
 
 def training(source: DocumentSource) -> Answer:
@@ -103,13 +105,29 @@ def training(source: DocumentSource) -> Answer:
     loss = "Cross-entropy" + (", weighted by inverse class frequency" if recipe.get("class_weighting") else "")
     optimizer = _OPTIMIZERS.get(str(recipe.get("optimizer")), "Optimizer not recorded")
     text = (
-        f"{loss}, label smoothing {recipe.get('label_smoothing')}. {optimizer} with "
-        f"learning rate {recipe.get('learning_rate')}, weight decay {recipe.get('weight_decay')}, "
+        f"{loss}, label smoothing {recipe.get('label_smoothing')}."
+        f"{_mixing(source)}{_teaching(source)} {optimizer} with learning rate {recipe.get('learning_rate')}, weight decay {recipe.get('weight_decay')}, "
         f"{recipe.get('schedule')} schedule after {recipe.get('warmup_epochs'):g} epochs of warm-up, batches of "
         f"{recipe.get('batch_size')}. At most {recipe.get('epochs')} epochs, stopped after {recipe.get('patience')} "
         "without progress. The full recipe stands in the run's report."
     )
     return Answer(text, "recipe.yaml")
+
+
+def _mixing(source: DocumentSource) -> str:
+    mixup = source.recipe.get("mixup")
+    return f" Images are mixed in pairs (mixup, Beta({mixup:g}, {mixup:g}))." if mixup else ""
+
+
+def _teaching(source: DocumentSource) -> str:
+    teacher = source.recipe.get("teacher")
+    if not teacher:
+        return ""
+    return (
+        f" Distilled from {teacher['model']}, fitted on the same training patients for at most {teacher['epochs']} "
+        f"epochs: {teacher['weight']:.0%} of the loss is divergence from its answers to {teacher['views']} views of each "
+        f"image, at temperature {teacher['temperature']:g}."
+    )
 
 
 def model_selection(source: DocumentSource) -> Answer | None:
