@@ -106,8 +106,9 @@ def training(source: DocumentSource) -> Answer:
     optimizer = _OPTIMIZERS.get(str(recipe.get("optimizer")), "Optimizer not recorded")
     text = (
         f"{loss}, label smoothing {recipe.get('label_smoothing')}."
-        f"{_mixing(source)}{_teaching(source)} {optimizer} with learning rate {recipe.get('learning_rate')}, weight decay {recipe.get('weight_decay')}, "
-        f"{recipe.get('schedule')} schedule after {recipe.get('warmup_epochs'):g} epochs of warm-up, batches of "
+        f"{_mixing(source)}{_teaching(source)} {optimizer} with learning rate {recipe.get('learning_rate')}, "
+        f"weight decay {recipe.get('weight_decay')}, {recipe.get('schedule')} schedule after "
+        f"{recipe.get('warmup_epochs'):g} epochs of warm-up, batches of "
         f"{recipe.get('batch_size')}. At most {recipe.get('epochs')} epochs, stopped after {recipe.get('patience')} "
         "without progress. The full recipe stands in the run's report."
     )
@@ -125,8 +126,8 @@ def _teaching(source: DocumentSource) -> str:
         return ""
     return (
         f" Distilled from {teacher['model']}, fitted on the same training patients for at most {teacher['epochs']} "
-        f"epochs: {teacher['weight']:.0%} of the loss is divergence from its answers to {teacher['views']} views of each "
-        f"image, at temperature {teacher['temperature']:g}."
+        f"epochs: {teacher['weight']:.0%} of the loss is divergence from its answers to {teacher['views']} views of "
+        f"each image, at temperature {teacher['temperature']:g}."
     )
 
 
