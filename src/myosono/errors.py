@@ -94,6 +94,10 @@ class UploadError(ClinicError):
     """Bytes that were offered to the clinic are refused: too large, an unsafe archive, nothing that can be read."""
 
 
+class DiskFullError(UploadError):
+    """Nothing more is accepted until there is room on the disk; the sender may try again (DICOM 0xA700, HTTP 507)."""
+
+
 class NotFoundError(ClinicError):
     """No such study, image, user or report (HTTP 404)."""
 
@@ -108,3 +112,7 @@ class ConflictError(ClinicError):
 
 class PeerError(ClinicError):
     """A PACS could not be reached, or refused."""
+
+
+class UnavailableError(ClinicError):
+    """Something the clinic needs is gone for now: the database, space on the disk (HTTP 503). Try again later."""

@@ -80,6 +80,7 @@ class PacsSettings(_Strict):
     max_associations: int = Field(8, ge=1, le=100)
     allowed_ae: tuple[str, ...] = ()
     quiet_seconds: float = Field(10.0, ge=0)
+    timeout_seconds: float = Field(30.0, gt=0, description="A peer that is silent for longer is given up.")
     peers: tuple[Peer, ...] = ()
     rules: tuple[SendRule, ...] = ()
 
@@ -104,6 +105,11 @@ class ClinicSettings(_Strict):
         False lets anyone on this computer in, as reader and admin.
     tls_certificate, tls_key
         PEM files for HTTPS.
+    trusted_hosts
+        Names by which browsers reach the clinic, such as ``clinic.example.org``. IP addresses, this computer's own name
+        and localhost are always accepted.
+    trusted_proxies
+        Addresses of reverse proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
     """
 
     data: Path = DEFAULT_DATA
@@ -115,6 +121,8 @@ class ClinicSettings(_Strict):
     accounts: bool = True
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    trusted_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     session_hours: float = Field(12.0, gt=0)
     lease_seconds: float = Field(120.0, gt=0)
     language: Literal["en", "zh-CN"] = "en"
