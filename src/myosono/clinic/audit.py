@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from myosono.clinic.database.models import AuditEntry, utc_now
@@ -14,6 +14,8 @@ from myosono.hashing import sha256_bytes
 
 GENESIS = "0" * 64
 """What the first line's ``previous`` is."""
+
+_ADVISORY_LOCK = 0x61756474  # "audt"
 
 
 def record(
@@ -27,6 +29,9 @@ def record(
 ) -> AuditEntry:
     """Add a line, in the transaction of what it records: both are kept, or neither.
 
+    Only one transaction at a time can be between its line and its commit, so that two never follow the same line: on
+    PostgreSQL by an advisory lock, on SQLite by the write lock. Record last, and commit soon.
+
     Parameters
     ----------
     user
@@ -38,7 +43,9 @@ def record(
     detail
         Small JSON values; never a password or a token.
     """
-    last = session.scalar(select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1).with_for_update())
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    last = head(session)
     entry = AuditEntry(
         at=utc_now(),
         user=user,
@@ -46,7 +53,7 @@ def record(
         study_id=study_id,
         detail=detail,
         model_sha256=model_sha256,
-        previous=last or GENESIS,
+        previous=last,
     )
     entry.hash = entry_hash(entry)
     session.add(entry)
@@ -68,17 +75,32 @@ def entry_hash(entry: AuditEntry) -> str:
     return sha256_bytes(json.dumps(said, sort_keys=True, ensure_ascii=True).encode())
 
 
-def check_chain(session: Session) -> int:
+def head(session: Session) -> str:
+    """Hash of the newest line, `GENESIS` if there is none.
+
+    Kept elsewhere (on paper, in another system), it proves later that no line up to it was changed or cut off.
+    """
+    return session.scalar(select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)) or GENESIS
+
+
+def check_chain(session: Session, *, known: str | None = None) -> int:
     """Walk the whole log and return its length.
+
+    Parameters
+    ----------
+    known
+        A hash noted earlier, see `head`: the log must still contain it.
 
     Raises
     ------
     ClinicError
-        Naming the first line that was changed, or before which one is missing.
+        Naming the first line that was changed, or before which one is missing; or if ``known`` is not in the log.
     """
-    previous, count = GENESIS, 0
-    for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id)):
+    previous, count, met = GENESIS, 0, known in (None, GENESIS)
+    for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id).execution_options(yield_per=500)):
         if entry.previous != previous or entry.hash != entry_hash(entry):
             raise ClinicError(f"the audit log was changed at line {entry.id}", remedy="Compare it with a backup.")
-        previous, count = entry.hash, count + 1
+        previous, count, met = entry.hash, count + 1, met or entry.hash == known
+    if not met:
+        raise ClinicError("the audit log no longer has the line that was noted", remedy="Compare it with a backup.")
     return count

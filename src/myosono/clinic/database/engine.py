@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from myosono.clinic.settings import ClinicSettings
-from myosono.errors import ClinicError, MissingExtraError
+from myosono.errors import ClinicError, MissingExtraError, UnavailableError
 
 _BUSY_SECONDS = 30.0
 
@@ -48,7 +48,7 @@ class Database:
 
         Raises
         ------
-        ClinicError
+        UnavailableError
             If the database is gone.
         """
         try:
@@ -57,7 +57,7 @@ class Database:
                 yield session
         except OperationalError as error:
             remedy = "Work goes on when it answers again; nothing that was acknowledged is lost."
-            raise ClinicError(f"the database does not answer: {error.orig}", remedy=remedy) from error
+            raise UnavailableError(f"the database does not answer: {error.orig}", remedy=remedy) from error
 
     def close(self) -> None:
         """Close all connections."""

@@ -225,9 +225,10 @@ class AuditEntry(Base):
 
 
 class Event(Base):
-    """Something changed that a live page shows. Old ones are dropped."""
+    """Something changed that a live page shows. Old ones are dropped, and their numbers are never given again."""
 
     __tablename__ = "events"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     kind: Mapped[str] = mapped_column(String(30))  # study, image, signed, outbox
