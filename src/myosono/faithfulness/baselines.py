@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 def upsampled(relevance: NDArray[np.floating], shape: tuple[int, int]) -> Floats:
-    """A coarse map on an image's grid, bilinear between the centres of its cells.
+    """A coarse map on an image's grid, bicubic between the centres of its cells, as overlays are drawn.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def upsampled(relevance: NDArray[np.floating], shape: tuple[int, int]) -> Floats
     if relevance.shape == shape:
         return np.asarray(relevance, dtype=np.float64)
     picture = Image.fromarray(np.ascontiguousarray(relevance, dtype=np.float32))
-    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BILINEAR), dtype=np.float64)
+    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC), dtype=np.float64)
 
 
 def random_map(grid: tuple[int, int], shape: tuple[int, int], rng: np.random.Generator) -> Floats:

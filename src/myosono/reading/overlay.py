@@ -57,7 +57,7 @@ def draw_overlay(image: ImageReading, classes: tuple[str, ...], model: ModelFact
 
 def draw_shrinkage(image: ImageReading, model: ModelFacts) -> Image.Image:
     """The grey image with its shrinkage map, captioned for what it is; otherwise as `draw_overlay`."""
-    said = f"{SHRINKAGE_LABEL}; {image.shrinkage_fraction:.0%} over all blocks"
+    said = f"{SHRINKAGE_LABEL}; brightest: {image.shrinkage.max():.0%}"
     return _captioned(shrinkage_over(image.pixels, image.shrinkage), " | ".join([said, *model.warnings]))
 
 
@@ -75,8 +75,8 @@ def heat_over(pixels: NDArray[np.uint8], relevance: NDArray[np.floating]) -> Ima
 
 
 def shrinkage_over(pixels: NDArray[np.uint8], shrinkage: NDArray[np.floating]) -> Image.Image:
-    """Share of feature magnitude removed, 0 to 1, over a grey image, on a scale of its own; shapes as `heat_over`."""
-    return _blend(pixels, shrinkage, 1.0, _REMOVED)
+    """Share of feature magnitude removed over a grey image, in colours of its own; shapes and scale as `heat_over`."""
+    return _blend(pixels, shrinkage, float(shrinkage.max()), _REMOVED)
 
 
 def overlay_name(image: ImageReading) -> str:
@@ -89,10 +89,10 @@ def overlay_name(image: ImageReading) -> str:
 def _blend(
     pixels: NDArray[np.uint8], values: NDArray[np.floating], full: float, scale: NDArray[np.float32]
 ) -> Image.Image:
-    """Colour and opacity grow with the value; bilinear, as the maps are scored (`myosono.faithfulness.upsampled`)."""
+    """Colour and opacity grow with the value; bicubic, as maps are scored (`myosono.faithfulness.upsampled`)."""
     share = (np.clip(values, 0, None) / max(full, 1e-6)).astype(np.float32)
     height, width = pixels.shape
-    heat = np.asarray(Image.fromarray(share).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 1)
+    heat = np.asarray(Image.fromarray(share).resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)
     colour = np.stack([np.interp(heat, np.linspace(0, 1, len(scale)), scale[:, c]) for c in range(3)], axis=-1)
     alpha = (_STRENGTH * heat)[..., None]
     grey = np.repeat(pixels[..., None], 3, axis=-1).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -23,7 +24,7 @@ def draw_panel(study: HeatMapStudy, examples: Sequence[Example]) -> Figure:
         At least one.
     """
     columns = 1 + len(SHOWN)
-    figure = Figure(figsize=(columns * _SIDE, len(examples) * (_SIDE + 0.28) + 0.35), layout="constrained", dpi=110)
+    figure = Figure(figsize=(columns * _SIDE, len(examples) * (_SIDE + 0.22) + 0.3), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(examples), columns, squeeze=False)
     for row, example in zip(grid, examples, strict=True):
@@ -33,9 +34,12 @@ def draw_panel(study: HeatMapStudy, examples: Sequence[Example]) -> Figure:
             axes.imshow(draw(example.image, example.maps[method]))
         for axes in row:
             axes.set_axis_off()
-        said = f"{example.truth}; explained: {example.explained}, {example.probability:.0%}"
-        row[0].set_title(said, fontsize=7.5, loc="left")
-    for axes, method in zip(grid[0][1:], SHOWN, strict=True):
-        title = study.title(method)
-        axes.set_title(title.replace("Shrinkage (diagnostic)", "Shrinkage: diagnostic"), fontsize=8, loc="left")
+        _note(row[0], f"{example.truth}; explained: {example.explained}, {example.probability:.0%}")
+        _note(row[1 + SHOWN.index("shrinkage")], f"brightest: {example.maps['shrinkage'].max():.0%} removed")
+    for axes, title in zip(grid[0], ("Image", *map(study.title, SHOWN)), strict=True):
+        axes.set_title(title, fontsize=8, loc="left")
     return figure
+
+
+def _note(axes: Axes, text: str) -> None:
+    axes.text(0, -0.03, text, transform=axes.transAxes, fontsize=7.5, va="top", ha="left")
