@@ -1,0 +1,131 @@
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from myosono.clinic.audit import check_chain
+from myosono.clinic.database.models import AuditEntry, Event, PhysicianReading
+from myosono.clinic.studies.opinions import Author, Opinion, amend, discard_draft, find_draft, save_draft, sign
+from myosono.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
+
+SICK = {"Normal": 0.1, "IBM": 0.7, "PM": 0.1, "DM": 0.1}
+
+
+@pytest.fixture
+def study(make_study):
+    return make_study("P1", SICK, answer="IBM", sites=("RD",))
+
+
+@pytest.fixture
+def ann(make_user) -> Author:
+    user = make_user("ann")
+    return Author(user.id, user.name)
+
+
+@pytest.fixture
+def bob(make_user) -> Author:
+    user = make_user("bob")
+    return Author(user.id, user.name)
+
+
+def actions(session) -> list[str]:
+    return list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
+
+
+def test_a_draft_changes_in_place_and_is_logged_once(session, study, ann):
+    first = save_draft(session, study.id, ann, Opinion(notes="a"))
+    second = save_draft(session, study.id, ann, Opinion(notes="ab", heckmatt={"RD": 3}))
+    assert first.id == second.id
+    assert (second.notes, second.heckmatt, second.signed_at) == ("ab", {"RD": 3}, None)
+    assert actions(session) == ["draft"]
+
+
+def test_signing_seals_the_draft_the_study_and_the_log(session, study, ann):
+    draft = save_draft(session, study.id, ann, Opinion(notes="a"))
+    signed = sign(session, study.id, ann, Opinion(diagnosis="IBM", agrees=True), seen_answer="IBM")
+    assert signed.id == draft.id
+    assert signed.signed_at is not None
+    assert (signed.model_answer, signed.model_sha256) == ("IBM", "a" * 64)
+    assert study.status == "signed"
+    assert actions(session) == ["draft", "sign"]
+    assert session.scalars(select(Event.kind)).all() == ["signed"]
+    assert check_chain(session) == 2
+
+
+def test_what_is_signed_is_never_changed(session, study, ann):
+    signed = sign(session, study.id, ann, Opinion(diagnosis="IBM"))
+    with pytest.raises(ConflictError, match="signed study"):
+        save_draft(session, study.id, ann, Opinion(diagnosis="PM"))
+    with pytest.raises(ConflictError, match="signed study"):
+        sign(session, study.id, ann, Opinion(diagnosis="PM"))
+    with pytest.raises(DBAPIError), session.begin_nested():
+        session.execute(text("UPDATE physician_readings SET diagnosis = 'PM' WHERE id = :id"), {"id": signed.id})
+    session.refresh(signed)
+    assert signed.diagnosis == "IBM"
+
+
+def test_an_amendment_is_a_new_version_and_only_the_newest_is_amended(session, study, ann):
+    signed = sign(session, study.id, ann, Opinion(diagnosis="IBM"))
+    new = amend(session, signed.id, ann, Opinion(diagnosis="PM", agrees=False), " biopsy ")
+    assert (new.amends_id, new.amend_reason, new.diagnosis) == (signed.id, "biopsy", "PM")
+    assert session.get(PhysicianReading, signed.id).diagnosis == "IBM"
+    with pytest.raises(ConflictError, match="amended already"):
+        amend(session, signed.id, ann, Opinion(diagnosis="DM"), "again")
+    newest = amend(session, new.id, ann, Opinion(diagnosis="DM"), "again")
+    assert newest.amends_id == new.id
+    assert actions(session)[-2:] == ["amend", "amend"]
+
+
+def test_only_its_author_amends_and_never_without_a_reason(session, study, ann, bob):
+    signed = sign(session, study.id, ann, Opinion(diagnosis="IBM"))
+    with pytest.raises(ForbiddenError):
+        amend(session, signed.id, bob, Opinion(diagnosis="PM"), "x")
+    with pytest.raises(UsageError, match="reason"):
+        amend(session, signed.id, ann, Opinion(diagnosis="PM"), "  ")
+    draft = save_draft(session, study.id, bob, Opinion())
+    with pytest.raises(ConflictError, match="not signed"):
+        amend(session, draft.id, bob, Opinion(diagnosis="PM"), "x")
+
+
+def test_agreement_must_be_true(session, study, make_study, ann):
+    with pytest.raises(ConflictError, match="answered IBM"):
+        save_draft(session, study.id, ann, Opinion(diagnosis="PM", agrees=True))
+    with pytest.raises(ConflictError, match="too"):
+        save_draft(session, study.id, ann, Opinion(diagnosis="IBM", agrees=False))
+    unsure = make_study("P2", SICK, answer="IBM or PM")
+    with pytest.raises(ConflictError, match="no single diagnosis"):
+        sign(session, unsure.id, ann, Opinion(diagnosis="IBM", agrees=True))
+    assert find_draft(session, unsure.id, ann) is None or find_draft(session, unsure.id, ann).agrees is None
+
+
+def test_no_signature_under_an_answer_that_has_changed_or_is_not_yet_there(session, study, make_study, ann):
+    with pytest.raises(ConflictError, match="changed from PM to IBM"):
+        sign(session, study.id, ann, Opinion(diagnosis="IBM"), seen_answer="PM")
+    waiting = make_study("P2", status="receiving")
+    with pytest.raises(ConflictError, match="still being read"):
+        sign(session, waiting.id, ann, Opinion(diagnosis="IBM"))
+    with pytest.raises(UsageError, match="diagnosis"):
+        sign(session, study.id, ann, Opinion())
+
+
+def test_a_draft_can_be_discarded_by_its_author(session, study, ann, bob):
+    save_draft(session, study.id, ann, Opinion(notes="a"))
+    with pytest.raises(NotFoundError):
+        discard_draft(session, study.id, bob)
+    discard_draft(session, study.id, ann)
+    assert find_draft(session, study.id, ann) is None
+    assert actions(session) == ["draft", "discard"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"heckmatt": {"RD": 5}}, {"heckmatt": {"RD": True}}, {"heckmatt": {"XX": 1}}, {"notes": "x" * 20_001},
+     {"diagnosis": "x" * 101}],
+)  # fmt: skip
+def test_impossible_opinions_are_refused(wrong):
+    with pytest.raises(UsageError):
+        Opinion(**wrong)
+
+
+def test_unknown_studies_are_named(session, ann):
+    with pytest.raises(NotFoundError, match="no study 99"):
+        save_draft(session, 99, ann, Opinion())
