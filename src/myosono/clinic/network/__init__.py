@@ -1,1 +1,1 @@
-"""DICOM on the network: storage, echo, query and retrieve, DICOMweb, sending by rule."""
+"""DICOM on the network: receive, fetch, and send by rule; what was acknowledged or promised survives a crash."""
