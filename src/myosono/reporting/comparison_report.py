@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from myosono.errors import RunError
 from myosono.evaluation import Estimate
 from myosono.evaluation.comparison import Comparison, Condition, ModelScore, PairedDifference
 from myosono.evaluation.figures.forest import draw_forest
 from myosono.evaluation.figures.tradeoff import Point, draw_tradeoff
+from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
 from myosono.reporting.statements import Banner
 
 Profiles = Mapping[str, Mapping[str, Any]]
@@ -71,20 +68,13 @@ def write_comparison(
         If they cannot be written.
     """
     folder = Path(out_dir)
-    page = folder / "report.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.write_text(render_comparison(found, profiles, facts, missing_profile_reason), encoding="utf-8")
-        text = json.dumps({**found.to_dict(), "facts": dict(facts)}, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
-        rows = found.to_rows()
-        with (folder / "summary.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise RunError(f"cannot be written ({error.strerror})", path=folder) from error
-    return page
+    files = {
+        "report.html": render_comparison(found, profiles, facts, missing_profile_reason),
+        "comparison.json": json_text({**found.to_dict(), "facts": dict(facts)}),
+        "summary.csv": csv_text(found.to_rows()),
+    }
+    write_files(folder, files)
+    return folder / "report.html"
 
 
 def render_comparison(
@@ -94,14 +84,7 @@ def render_comparison(
     missing_profile_reason: str | None = None,
 ) -> str:
     """The page as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("myosono.reporting"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": figure_text, "interval": interval_text, "p": p_text}
+    environment = page_environment(figure=figure_text, interval=interval_text, p=p_text)
     known = {**_FACTS, **facts}
     pools = dict.fromkeys(one.conditions for one in found.paired if len(one.conditions) > 1)
     return environment.get_template("comparison.html").render(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from myosono.errors import RunError
 from myosono.evaluation import Estimate
 from myosono.evaluation.reproduction import PUBLISHED, Outcome, Reproduction
 from myosono.evaluation.result import Spread
 from myosono.provenance import now
+from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
 from myosono.reporting.statements import Banner
 
 STEM = "reproduction"
@@ -33,32 +29,18 @@ def write_reproduction(out_dir: str | Path, found: Reproduction) -> Path:
         If they cannot be written.
     """
     folder = Path(out_dir)
-    page = folder / f"{STEM}.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.write_text(render_reproduction(found), encoding="utf-8")
-        text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / f"{STEM}.json").write_text(text + "\n", encoding="utf-8")
-        rows = found.to_rows()
-        with (folder / f"{STEM}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [])
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise RunError(f"cannot be written ({error.strerror})", path=folder) from error
-    return page
+    files = {
+        f"{STEM}.html": render_reproduction(found),
+        f"{STEM}.json": json_text(found.to_dict()),
+        f"{STEM}.csv": csv_text(found.to_rows()),
+    }
+    write_files(folder, files)
+    return folder / f"{STEM}.html"
 
 
 def render_reproduction(found: Reproduction) -> str:
     """The page as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("myosono.reporting"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"spread": spread_text, "interval": interval_text}
+    environment = page_environment(spread=spread_text, interval=interval_text)
     return environment.get_template("reproduction.html").render(
         found=found,
         banners=reproduction_banners(found),

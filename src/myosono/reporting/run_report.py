@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from myosono.errors import RunError
 from myosono.evaluation import Evaluation
 from myosono.evaluation import figures as draw
 from myosono.provenance import now, versions
 from myosono.reporting.facts import RunFacts, read_run_facts
+from myosono.reporting.pages import page_environment, write_files
 from myosono.reporting.statements import banners, headline, interval, number, split_kind
 
 _TITLES = {"image": "Images", "muscle": "Muscles", "patient": "Patients"}
@@ -61,20 +60,13 @@ def write_evaluation_report(out_dir: str | Path, evaluation: Evaluation, *, sour
 
 def render_report(evaluation: Evaluation, facts: RunFacts) -> str:
     """The report as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("myosono.reporting"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = page_environment(
+        number=number,
+        interval=interval,
+        muscle=draw.muscle_name,
+        thousands=_thousands,
+        unbroken=_unbroken,
     )
-    environment.filters |= {
-        "number": number,
-        "interval": interval,
-        "muscle": draw.muscle_name,
-        "thousands": _thousands,
-        "unbroken": _unbroken,
-    }
     return environment.get_template("report.html").render(
         evaluation=evaluation,
         facts=facts,
@@ -119,11 +111,5 @@ def _unbroken(text: str) -> str:
 
 
 def _write(folder: Path, evaluation: Evaluation, facts: RunFacts) -> Path:
-    path = folder / _FILE
-    text = render_report(evaluation, facts)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot be written ({error.strerror})", path=path) from error
-    return path
+    write_files(folder, {_FILE: render_report(evaluation, facts)})
+    return folder / _FILE

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from myosono.errors import RunError
 from myosono.evaluation import Estimate
+from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
 from myosono.reporting.statements import Banner, interval, number
 from myosono.robustness import StressResult
 from myosono.robustness.figures import METRIC_TITLES, draw_stress, write_figures
@@ -29,33 +25,19 @@ def write_stress(out_dir: str | Path, found: StressResult) -> Path:
         If they cannot be written.
     """
     folder = Path(out_dir)
-    page = folder / f"{STEM}.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.write_text(render_stress(found), encoding="utf-8")
-        text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / f"{STEM}.json").write_text(text + "\n", encoding="utf-8")
-        rows = found.to_rows()
-        with (folder / f"{STEM}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise RunError(f"cannot be written ({error.strerror})", path=folder) from error
+    files = {
+        f"{STEM}.html": render_stress(found),
+        f"{STEM}.json": json_text(found.to_dict()),
+        f"{STEM}.csv": csv_text(found.to_rows()),
+    }
+    write_files(folder, files)
     write_figures(found, folder / "figures")
-    return page
+    return folder / f"{STEM}.html"
 
 
 def render_stress(found: StressResult) -> str:
     """The page as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("myosono.reporting"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "interval": interval, "signed": signed}
+    environment = page_environment(number=number, interval=interval, signed=signed)
     return environment.get_template("stress.html").render(
         found=found,
         banners=stress_banners(found),

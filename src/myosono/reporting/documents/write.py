@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from myosono.errors import MissingExtraError, RunError
 from myosono.extras import require
 from myosono.provenance import versions
 from myosono.reporting.documents.record import Document
+from myosono.reporting.pages import page_environment
 
 Format = Literal["html", "pdf"]
 _MISSING_LIBRARY = "On Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -23,15 +23,10 @@ _PRINT = {"ink": "#000", "quiet": "#444", "line": "#ccc", "paper": "#fff", "figu
 
 def render_document(document: Document) -> str:
     """The document as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("myosono.reporting"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     return environment.get_template("document.html").render(
         document=document,
+        banners=document.banners,
         numbered=any(entry.number for entry in document.entries),
         svg=Markup,
         version=versions().get("myosono", ""),
