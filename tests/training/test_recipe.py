@@ -33,7 +33,7 @@ def test_overrides_reach_into_a_teacher_that_is_absent_off_or_there(tmp_path, te
 
 
 def test_a_teacher_is_fitted_by_the_recipe_with_its_own_settings():
-    recipe = Recipe(size=64, mixup=0.3, model_options={"initial_bias": 0.0}, teacher=Teacher(epochs=7))
+    recipe = Recipe(size=64, mixup=0.3, keep="last", model_options={"initial_bias": 0.0}, teacher=Teacher(epochs=7))
     fitted = recipe.for_teacher()
     expected = Recipe(size=64, model="tf_efficientnet_lite0", pretrained=True, epochs=7, learning_rate=3e-3)
     assert fitted == expected
@@ -42,9 +42,10 @@ def test_a_teacher_is_fitted_by_the_recipe_with_its_own_settings():
 
 def test_identity_counts_what_is_used_and_leaves_out_what_decides_nothing():
     plain = Recipe().identity()
-    assert not {"teacher", "mixup", "fold_files"} & set(plain)
-    assert set(plain) == set(Recipe.model_fields) - {"teacher", "mixup", "fold_files"}
+    assert not {"keep", "mixup", "teacher", "fold_files"} & set(plain)
+    assert set(plain) == set(Recipe.model_fields) - {"keep", "mixup", "teacher", "fold_files"}
     assert Recipe(mixup=0.2).identity()["mixup"] == 0.2
+    assert Recipe(keep="last").identity()["keep"] == "last"
     assert Recipe(teacher=Teacher()).identity()["teacher"]["model"] == "tf_efficientnet_lite0"
     assert Recipe(teacher=Teacher(views=3)).identity() != Recipe(teacher=Teacher()).identity()
 

@@ -71,6 +71,20 @@ def test_the_validated_network_is_the_exported_one(decay, tiny_cohort, tiny_reci
     np.testing.assert_allclose(told, [first[f"p_{name}"] for name in run.classes], atol=1e-5)
 
 
+def test_the_last_epoch_is_kept_where_the_recipe_says_so_and_none_is_stopped_early(tiny_cohort, tiny_recipe, tmp_path):
+    recipe = tiny_recipe.model_copy(update={"keep": "last", "epochs": 4, "patience": 1, "learning_rate": 0.03})
+    run, _ = train(tiny_cohort, recipe, tmp_path / "run", only_folds=[0], quiet=True)
+    facts = json.loads((run.fold_folder(0) / "fold.json").read_text())
+    assert (facts["epochs"], facts["best_epoch"]) == (4, 3)
+    losses = pd.read_csv(run.fold_folder(0) / "log.csv")["val_patient_loss"]
+    assert facts["val_patient_loss"] == losses.iloc[-1] > losses.min(), (
+        "the last epoch is the best: this proves nothing"
+    )
+    kept = torch.load(run.checkpoint(0), weights_only=True)["state_dict"]
+    last = torch.load(run.fold_folder(0) / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(kept[name], last[name]) for name in last)
+
+
 def _train_until_killed(cohort_folder, recipe, out):
     from myosono.cohort import Cohort
 

@@ -89,7 +89,7 @@ def train_network(
 
 
 def load_best(task: FoldTask, module: Classifier) -> None:
-    """Give a classifier the weights of the fold's best epoch.
+    """Give a classifier the weights of the epoch that was kept.
 
     Raises
     ------
@@ -103,13 +103,13 @@ def load_best(task: FoldTask, module: Classifier) -> None:
 
 
 def fold_facts(task: FoldTask) -> dict[str, Any]:
-    """What is worth keeping of a training: its length, its best epoch and that epoch's score, its speed."""
+    """What is worth keeping of a training: its length, the epoch that was kept and that epoch's score, its speed."""
     log = pd.read_csv(task.folder / "log.csv")
-    best_row = log.iloc[int(log[MONITOR].argmin())]
+    kept = log.iloc[int(log[MONITOR].argmin()) if task.recipe.keep == "best" else -1]
     return {
         "epochs": len(log),
-        "best_epoch": int(best_row["epoch"]),
-        MONITOR: float(best_row[MONITOR]),
+        "best_epoch": int(kept["epoch"]),
+        MONITOR: float(kept[MONITOR]),
         "images_per_second": float(log["images_per_second"].median()),
     }
 
@@ -117,15 +117,17 @@ def fold_facts(task: FoldTask) -> dict[str, Any]:
 def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    best = task.recipe.keep == "best"
     checkpoint = ModelCheckpoint(
         task.folder,
-        filename="best",
-        monitor=MONITOR,
+        filename="best",  # also where the last epoch is kept: it is the one to predict with
+        monitor=MONITOR if best else None,
         mode="min",
         save_last=True,
         enable_version_counter=False,
         save_on_train_epoch_end=False,
     )
+    stopping = EarlyStopping(MONITOR, patience=task.recipe.patience, mode="min", check_on_train_epoch_end=False)
     return pl.Trainer(
         max_epochs=task.recipe.epochs,
         accelerator="auto",
@@ -136,12 +138,7 @@ def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
         enable_model_summary=False,
         num_sanity_val_steps=0,
         gradient_clip_val=5.0,
-        callbacks=[
-            EpochLog(task.folder / "log.csv"),
-            progress,
-            EarlyStopping(MONITOR, patience=task.recipe.patience, mode="min", check_on_train_epoch_end=False),
-            checkpoint,
-        ],
+        callbacks=[EpochLog(task.folder / "log.csv"), progress, *([stopping] if best else []), checkpoint],
     )
 
 

@@ -35,7 +35,7 @@ class Augmentation(_Strict):
 class Teacher(_Strict):
     """A larger network fitted on the same training patients, whose answers the model learns beside the labels.
 
-    It is trained by the recipe's own settings, save those named here, and never mixes images.
+    It is trained by the recipe's own settings, save those named here; it never mixes images and keeps its best epoch.
     """
 
     model: str = "tf_efficientnet_lite0"
@@ -74,6 +74,9 @@ class Recipe(_Strict):
     size: int = Field(224, ge=64, le=1024, description="side of the square network input, in pixels")
     epochs: int = Field(25, ge=1, le=1000)
     patience: int = Field(15, ge=1, description="epochs without a better patient-level validation loss")
+    keep: Literal["best", "last"] = Field(
+        "best", description="epoch that is kept: of lowest validation loss; or the last, and then none is stopped early"
+    )
     batch_size: int = Field(32, ge=2, le=1024)
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     schedule: Literal["cosine", "step", "constant"] = Field(
@@ -109,10 +112,10 @@ class Recipe(_Strict):
         if self.teacher is None:
             return None
         own = self.teacher.model_dump(include={"model", "model_options", "pretrained", "epochs", "learning_rate"})
-        return self.model_copy(update=own | {"teacher": None, "mixup": 0.0})
+        return self.model_copy(update=own | {"teacher": None, "mixup": 0.0, "keep": "best"})
 
 
-_LATER_SETTINGS = ("mixup", "teacher")
+_LATER_SETTINGS = ("keep", "mixup", "teacher")
 
 
 def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 from myosono.reporting.documents import claim_checklist, read_document_source, tripod_checklist
 from myosono.reporting.documents.claim import ITEMS as CLAIM
@@ -120,17 +121,18 @@ def test_an_estimator_is_not_described_as_a_network(altered_run):
 
 def test_a_teacher_with_imagenet_weights_is_told(altered_run):
     folder = altered_run()
-    text = (
-        (folder / "recipe.yaml")
-        .read_text()
-        .replace("teacher: null", "teacher: {model: t9, pretrained: true, epochs: 7, ")
-    )
-    text = text.replace("epochs: 7, ", "epochs: 7, weight: 0.8, views: 12, temperature: 2.0}").replace(
-        "mixup: 0.0", "mixup: 0.2"
-    )
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    teacher = {"model": "t9", "pretrained": True, "epochs": 7, "weight": 0.8, "views": 12, "temperature": 2.0}
+    text = yaml.safe_dump(recipe | {"teacher": teacher, "mixup": 0.2, "keep": "last"})
     (folder / "recipe.yaml").write_text(text)
     said = " ".join(
         answer.text for entry in claim_checklist(read_document_source(folder)).entries for answer in entry.answers
     )
-    for words in ("teacher that starts from ImageNet", "Distilled from t9", "80% of the loss", "mixed in pairs"):
+    for words in (
+        "teacher that starts from ImageNet",
+        "Distilled from t9",
+        "80% of the loss",
+        "mixed in pairs",
+        "no epoch is chosen",
+    ):
         assert words in said

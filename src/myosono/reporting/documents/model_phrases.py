@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from myosono.reporting.documents.record import Answer, Table, listed, thousands
 from myosono.reporting.documents.source import DocumentSource
 
@@ -109,10 +112,15 @@ def training(source: DocumentSource) -> Answer:
         f"{_mixing(source)}{_teaching(source)} {optimizer} with learning rate {recipe.get('learning_rate')}, "
         f"weight decay {recipe.get('weight_decay')}, {recipe.get('schedule')} schedule after "
         f"{recipe.get('warmup_epochs'):g} epochs of warm-up, batches of "
-        f"{recipe.get('batch_size')}. At most {recipe.get('epochs')} epochs, stopped after {recipe.get('patience')} "
-        "without progress. The full recipe stands in the run's report."
+        f"{recipe.get('batch_size')}. {_length(recipe)} The full recipe stands in the run's report."
     )
     return Answer(text, "recipe.yaml")
+
+
+def _length(recipe: Mapping[str, Any]) -> str:
+    if recipe.get("keep") == "last":
+        return f"{recipe.get('epochs')} epochs."
+    return f"At most {recipe.get('epochs')} epochs, stopped after {recipe.get('patience')} without progress."
 
 
 def _mixing(source: DocumentSource) -> str:
@@ -139,9 +147,13 @@ def model_selection(source: DocumentSource) -> Answer | None:
     if not folds:
         return None
     rows = tuple((str(fold["fold"]), str(fold["best_epoch"] + 1), str(fold["epochs"])) for fold in folds)
+    which = (
+        "The last epoch is kept: no epoch is chosen."
+        if source.recipe.get("keep") == "last"
+        else "The epoch with the lowest class-balanced log loss over pooled validation patients is kept."
+    )
     return Answer(
-        "The epoch with the lowest class-balanced log loss over pooled validation patients is kept. Test patients have "
-        "no part in it.",
+        f"{which} Test patients have no part in it.",
         "fold_K/fold.json",
         Table("Kept epoch by fold", ("Fold", "Kept", "Trained"), rows),
     )
