@@ -55,7 +55,7 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
         If the file is damaged, holds no image, exceeds a limit, or needs a decoder that is not there; later, from
         the iterator, if a frame is damaged.
     """
-    _check_inflated_size(data, path, limits)
+    check_inflated_size(data, path, limits)
     with decoding(path, "read the DICOM header", also=_PYDICOM_ERRORS):
         dataset = dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
         if "PixelData" not in dataset:
@@ -72,9 +72,9 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
             one_layout=True,
             area=geometry.area,
             spacing_mm=geometry.spacing_mm,
-            device=_joined(dataset, "Manufacturer", "ManufacturerModelName"),
-            patient_id=_joined(dataset, "PatientID"),
-            side=_side(dataset),
+            device=joined_text(dataset, "Manufacturer", "ManufacturerModelName"),
+            patient_id=joined_text(dataset, "PatientID"),
+            side=read_side(dataset),
             warnings=geometry.warnings,
         )
 
@@ -100,8 +100,14 @@ def _pictures(dataset: FileDataset, count: int, path: Path) -> Iterator[Picture]
         yield picture
 
 
-def _check_inflated_size(data: bytes, path: Path, limits: Limits) -> None:
-    """Refuse a deflated data set (PS3.5 A.5) that inflates beyond the limit, without inflating it all."""
+def check_inflated_size(data: bytes, path: Path, limits: Limits) -> None:
+    """Refuse a deflated data set (PS3.5 A.5) that inflates beyond the limit, without inflating it all.
+
+    Raises
+    ------
+    ImageError
+        If it does, or is damaged.
+    """
     start = _META_END + int.from_bytes(data[_META_LENGTH], "little")
     if _DEFLATED not in data[_META_END : min(start, 4096)]:
         return
@@ -117,12 +123,14 @@ def _class_name(dataset: Dataset) -> str:
     return str(UID(str(dataset.get("SOPClassUID", "file"))).name)
 
 
-def _joined(dataset: Dataset, *keywords: str) -> str | None:
+def joined_text(dataset: Dataset, *keywords: str) -> str | None:
+    """Values of elements in one line, without padding; None if all are empty."""
     parts = [" ".join(str(dataset.get(keyword) or "").replace("\x00", " ").split()) for keyword in keywords]
     return " ".join(part for part in parts if part) or None
 
 
-def _side(dataset: Dataset) -> str | None:
+def read_side(dataset: Dataset) -> str | None:
+    """Side of the body, ``L`` or ``R``, if the header states one."""
     for keyword in ("ImageLaterality", "Laterality"):
         value = str(dataset.get(keyword) or "").strip().upper()
         if value in SIDES:

@@ -11,6 +11,7 @@ from myosono.imaging.frame import Area
 
 _SPATIAL_2D = 1  # Region Spatial Format, PS3.3 C.8.5.5.1.1
 _TISSUE = 1  # Region Data Type, PS3.3 C.8.5.5.1.2
+_COLOUR_FLOW = 2
 _CENTIMETRES = 3  # Physical Units, PS3.3 C.8.5.5.1.15
 _MM_PER_CM = 10.0
 # Less of a region inside its image than this, and the image must have been rescaled since: the region's
@@ -68,6 +69,52 @@ def read_geometry(dataset: Dataset, height: int, width: int) -> Geometry:
     ):
         notes.append(f"the header's ultrasound region ({where}) exceeds the image of {width} x {height}: clamped")
     return Geometry(area, _region_spacing(region) or _plain_spacing(dataset), tuple(notes))
+
+
+@dataclass(frozen=True)
+class UltrasoundRegion:
+    """One rectangle of a screen and its scale.
+
+    Attributes
+    ----------
+    area
+        Within the image.
+    spacing_mm
+        ``(row, column)``, None unless both axes are lengths.
+    kind
+        ``b-mode`` (tissue), ``doppler`` (flow, in two dimensions), ``other`` (traces, spectra, graphics).
+    """
+
+    area: Area
+    spacing_mm: tuple[float, float] | None
+    kind: str
+
+
+def read_regions(dataset: Dataset, height: int, width: int) -> tuple[UltrasoundRegion, ...]:
+    """Every region of the header that can be believed, in its order, for measuring on the screen.
+
+    Parameters
+    ----------
+    dataset
+        The header.
+    height, width
+        Of the image, in pixels. A region that lies mostly outside is left out, as in `read_geometry`.
+    """
+    found = []
+    for region in dataset.get("SequenceOfUltrasoundRegions") or ():
+        declared = _declared(region)
+        if declared is None:
+            continue
+        area = declared.clamped(height, width)
+        if area.size and area.size >= _TRUSTED_SHARE * declared.size:
+            found.append(UltrasoundRegion(area, _region_spacing(region), _kind(region)))
+    return tuple(found)
+
+
+def _kind(region: Dataset) -> str:
+    if region.get("RegionSpatialFormat") != _SPATIAL_2D:
+        return "other"
+    return {_TISSUE: "b-mode", _COLOUR_FLOW: "doppler"}.get(region.get("RegionDataType"), "other")
 
 
 def _is_tissue(region: Dataset) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from myosono.errors import ImageError
 from myosono.hashing import sha256_bytes
@@ -11,13 +11,15 @@ from myosono.imaging.area import find_b_mode_area
 from myosono.imaging.decoded import Decoded, Picture
 from myosono.imaging.frame import Area, Frame
 from myosono.imaging.limits import Limits
-from myosono.imaging.naming import facts_from_name
+from myosono.imaging.naming import NameFacts, facts_from_name
 from myosono.imaging.sniff import HEAD_BYTES, Kind, require_kind
 
 _DEFAULT_LIMITS = Limits()
 
 
-def read_frames(path: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Iterator[Frame]:
+def read_frames(
+    path: str | Path, limits: Limits = _DEFAULT_LIMITS, *, name: str | PurePath | None = None
+) -> Iterator[Frame]:
     """Read the frames of one file, one by one.
 
     Parameters
@@ -27,6 +29,8 @@ def read_frames(path: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Iterator[
         not by name.
     limits
         What is refused before it is decoded.
+    name
+        What the file was called, if it is kept under another name: patient and site are told by it.
 
     Yields
     ------
@@ -46,7 +50,7 @@ def read_frames(path: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Iterator[
     decoded = _decode(data, path, limits)
     digest = sha256_bytes(data)
     del data
-    yield from _frames(decoded, path, digest)
+    yield from _frames(decoded, path, digest, facts_from_name(PurePath(name) if name is not None else path))
 
 
 def read_frame(path: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Frame:
@@ -89,8 +93,7 @@ def _decode(data: bytes, path: Path, limits: Limits) -> Decoded:
     return decode_pillow(data, kind, path, limits)
 
 
-def _frames(decoded: Decoded, path: Path, digest: str) -> Iterator[Frame]:
-    named = facts_from_name(path)
+def _frames(decoded: Decoded, path: Path, digest: str, named: NameFacts) -> Iterator[Frame]:
     notes = (*decoded.warnings, *_contradictions(decoded, named.patient_id, named.side))
     known: Area | None = decoded.area
     for index, picture in enumerate(decoded.pictures):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from myosono.quantification.echo import EchoIntensity
 from myosono.quantification.protocol import Completeness
@@ -11,6 +14,8 @@ from myosono.quantification.reference import ZScore
 from myosono.quantification.region import Region
 from myosono.quantification.texture import Texture
 from myosono.quantification.thickness import Thickness
+
+_Measure = TypeVar("_Measure", EchoIntensity, Thickness, Texture)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,29 @@ class ImageQuantities:
         }
         plain: dict[str, Any] = {name: None if part is None else part.to_dict() for name, part in parts.items()}
         return {**plain, "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> ImageQuantities:
+        """What `to_dict` gave; the region comes back without its mask, which JSON does not hold.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If ``plain`` is of another form.
+        """
+        region = plain["region"]
+        return cls(
+            region=None if region is None else Region(np.zeros((0, 0), bool), region["origin"], region["support"]),
+            echo_intensity=_restored(EchoIntensity, plain["echo_intensity"]),
+            muscle_thickness=_restored(Thickness, plain["muscle_thickness"]),
+            subcutaneous_thickness=_restored(Thickness, plain["subcutaneous_thickness"]),
+            texture=_restored(Texture, plain["texture"]),
+            notes=tuple(plain["notes"]),
+        )
+
+
+def _restored(kind: type[_Measure], plain: Mapping[str, Any] | None) -> _Measure | None:
+    return None if plain is None else kind(**plain)
 
 
 @dataclass(frozen=True)

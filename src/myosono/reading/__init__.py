@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from myosono.reading.artefact import Artefact, embedded_model
 from myosono.reading.overlay import draw_overlay, draw_shrinkage, overlay_name
-from myosono.reading.quantify import quantified
+from myosono.reading.pooled import PoolableImage, pool_muscles, pool_patients
+from myosono.reading.quantify import quantified, quantities_of
 from myosono.reading.reader import Reader, load
 from myosono.reading.result import FailedImage, ImageReading, ModelFacts, MuscleReading, PatientReading, Reading
 
@@ -15,6 +16,7 @@ __all__ = [
     "ModelFacts",
     "MuscleReading",
     "PatientReading",
+    "PoolableImage",
     "Reader",
     "Reading",
     "draw_overlay",
@@ -22,5 +24,8 @@ __all__ = [
     "embedded_model",
     "load",
     "overlay_name",
+    "pool_muscles",
+    "pool_patients",
     "quantified",
+    "quantities_of",
 ]

@@ -60,7 +60,7 @@ def quantified(
     images = []
     names = mask_names([(image.path, image.frame) for image in reading.images])
     for image, name in zip(reading.images, names, strict=True):
-        images.append(replace(image, quantities=_measure(image, name, quantifier)))
+        images.append(replace(image, quantities=quantities_of(image, quantifier, mask_name=name)))
         if on_image is not None:
             on_image(image.path)
     measured = [
@@ -80,7 +80,8 @@ def quantified(
     return replace(reading, images=tuple(images), quantification=study)
 
 
-def _measure(image: ImageReading, mask_name: str, quantifier: Quantifier) -> ImageQuantities:
+def quantities_of(image: ImageReading, quantifier: Quantifier, *, mask_name: str = "") -> ImageQuantities:
+    """Measures of one image that was read; none, and why, if the reader abstained from it."""
     if image.abstained:
         return ImageQuantities.none(f"not measured: {image.reasons[0]}")
     area = Area(*image.area)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from myosono.errors import ImageError, MissingExtraError, UsageError
 from myosono.imaging import Area, Frame, Limits, SourceList, list_sources, read_frames
-from myosono.pooling import pool_probabilities
 from myosono.reading.artefact import Artefact, Outputs
-from myosono.reading.ood import NOT_MUSCLE
 from myosono.reading.ood_checks import picture_fault
+from myosono.reading.pooled import PoolableImage, pool_muscles, pool_patients
 from myosono.reading.quality import blocking_fault
 from myosono.reading.result import FailedImage, ImageReading, ModelFacts, MuscleReading, PatientReading, Reading
 
@@ -31,7 +28,6 @@ FORCED_WARNING = "kept although it failed a gate of its export"
 UNGATED_WARNING = "no gate in this model file: images of other organs are read as if they were muscle"
 
 Source = str | Path | NDArray[np.uint8]
-GroupKey = TypeVar("GroupKey", bound=Hashable)
 OnImage = Callable[[str], None]
 
 
@@ -106,25 +102,26 @@ class Reader:
             name = f"array {len(images)}" if isinstance(source, np.ndarray) else str(source)
             try:
                 for frame in _frames(source, self.limits, name):
-                    images.append(self._read_frame(frame, patient_id=patient_id, muscle=muscle, side=side))
+                    images.append(self.read_frame(frame, patient_id=patient_id, muscle=muscle, side=side))
             except (ImageError, MissingExtraError) as error:
                 failed.append(FailedImage(name, str(error)))
             if on_image is not None:
                 on_image(name)
         skipped = tuple((str(path), reason) for path, reason in getattr(listed, "skipped", ()))
-        usable = [image for image in images if not image.abstained]
+        muscles, patients = self.pool(images)
         return Reading(
             model=self.model,
             images=tuple(images),
             failed=tuple(failed),
-            muscles=tuple(self._muscles(usable)),
-            patients=tuple(self._patients(images)),
+            muscles=muscles,
+            patients=patients,
             skipped=skipped,
         )
 
-    def _read_frame(
-        self, frame: Frame, *, patient_id: str | None, muscle: str | None, side: str | None
+    def read_frame(
+        self, frame: Frame, *, patient_id: str | None = None, muscle: str | None = None, side: str | None = None
     ) -> ImageReading:
+        """Read one frame; the other parameters override what it says of itself, as in `read`."""
         b_mode = np.ascontiguousarray(frame.b_mode)
         outputs = self.artefact.run(b_mode)
         fault = self._fault(b_mode, frame, outputs)
@@ -159,41 +156,9 @@ class Reader:
     def _named(self, probabilities: NDArray[np.floating]) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.artefact.classes, probabilities, strict=True)}
 
-    def _muscles(self, images: list[ImageReading]) -> Iterator[MuscleReading]:
-        groups = [(image.patient_id, image.muscle, image.side) for image in images]
-        for (patient, muscle, side), pooled, count in self._pooled(images, groups):
-            label = max(pooled, key=pooled.__getitem__)
-            yield MuscleReading(patient, muscle, side, pooled, label, count)
-
-    def _patients(self, images: list[ImageReading]) -> Iterator[PatientReading]:
-        usable = [image for image in images if not image.abstained]
-        rule = self.artefact.patient_rule
-        for patient, pooled, count in self._pooled(usable, [image.patient_id for image in usable]):
-            calibrated = rule.calibrate(np.array(list(pooled.values())))
-            members = rule.members(calibrated)
-            files = len({image.path for image in usable if image.patient_id == patient})
-            label = members[0] if len(members) == 1 else None
-            reasons = rule.reasons(members, files)
-            yield PatientReading(patient, self._named(calibrated), label, members, label is None, reasons, count)
-        read = {image.patient_id for image in usable}
-        for patient in dict.fromkeys(image.patient_id for image in images if image.patient_id not in read):
-            faults = [image.reasons[0] for image in images if image.patient_id == patient]
-            foreign = all(fault.startswith(NOT_MUSCLE) for fault in faults)
-            reason = f"{NOT_MUSCLE}: none of the images is" if foreign else "none of the images could be classified"
-            yield PatientReading(patient, {}, None, (), True, (reason,), 0)
-
-    def _pooled(
-        self, images: list[ImageReading], groups: list[GroupKey]
-    ) -> Iterator[tuple[GroupKey, dict[str, float], int]]:
-        """Frames of one file count as one image, so that a long clip does not outvote the stills."""
-        if not images:
-            return
-        table = np.array([list(image.probabilities.values()) for image in images])
-        files, per_file = pool_probabilities(table, [(g, i.path) for g, i in zip(groups, images, strict=True)])
-        keys, pooled = pool_probabilities(per_file, [group for group, _ in files])
-        counts = Counter(groups)
-        for key, row in zip(keys, pooled, strict=True):
-            yield key, self._named(row), counts[key]
+    def pool(self, images: Sequence[PoolableImage]) -> tuple[tuple[MuscleReading, ...], tuple[PatientReading, ...]]:
+        """Muscles and patients from frames that were read, here or earlier: the last step of `read`."""
+        return pool_muscles(images), pool_patients(images, self.artefact.patient_rule)
 
 
 def load(path: str | Path | None = None, *, threads: int = 0, limits: Limits | None = None) -> Reader:

@@ -1,0 +1,84 @@
+"""What the tests of the clinic share: settings below ``tmp_path``, a database, muscle-like images, a study reader."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+pytest.importorskip("sqlalchemy", reason="the extra 'clinic' is not installed")
+
+from myosono.clinic.database.engine import Database
+from myosono.clinic.database.models import Base
+from myosono.clinic.files.intake import Accepted, Origin, accept
+from myosono.clinic.files.store import FileStore
+from myosono.clinic.settings import ClinicSettings, UploadLimits
+from myosono.clinic.work.reader import StudyReader, open_reader
+from myosono.clinic.work.worker import Worker
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ClinicSettings:
+    """Settings of an empty data folder; no floor of free disk space, so that a full machine runs the tests."""
+    return ClinicSettings(data=tmp_path / "clinic", uploads=UploadLimits(free_bytes=0))
+
+
+@pytest.fixture
+def database(settings: ClinicSettings) -> Iterator[Database]:
+    """An empty database with all tables."""
+    opened = Database(settings)
+    Base.metadata.create_all(opened.engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(settings: ClinicSettings) -> FileStore:
+    return FileStore(settings)
+
+
+@pytest.fixture(scope="session")
+def study_reader() -> StudyReader:
+    """The model and the region network that ship with the package."""
+    return open_reader(ClinicSettings())
+
+
+@pytest.fixture
+def worker(settings: ClinicSettings, database: Database, study_reader: StudyReader) -> Worker:
+    """A worker in this process; ``run_once`` reads one image."""
+    return Worker(settings, database=database, reader=study_reader)
+
+
+def muscle_png(seed: int = 0, height: int = 160, width: int = 120) -> bytes:
+    """Layered speckle in a PNG: not muscle to a physician, but enough for the pipeline; each seed has other bytes."""
+    return _png(muscle_pixels(seed, height, width))
+
+
+def muscle_pixels(seed: int = 0, height: int = 160, width: int = 120) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(seed)
+    rows = np.arange(height)[:, None] / height
+    tissue = 60 + 50 * np.sin(40 * rows + rng.normal(size=(1, width)) * 0.1) + 70 * (np.abs(rows - 0.25) < 0.02)
+    return np.clip(tissue * rng.rayleigh(0.8, size=(height, width)), 2, 250).astype(np.uint8)
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def take(database: Database, store: FileStore) -> Callable[..., Accepted]:
+    """``take(data, name, **origin)``: accept one file, committed. The study is ``1.2.3`` unless told otherwise."""
+
+    def accepted(data: bytes, name: str = "P001_RD_1.png", **origin: object) -> Accepted:
+        given = {"source": "upload", "sender": "tester", "study_uid": "1.2.3", **origin}
+        with database.session() as session:
+            return accept(session, store, data, Origin(name=name, **given))  # type: ignore[arg-type]
+
+    return accepted
