@@ -1,1 +1,1 @@
-"""Users, passwords, sessions, API tokens and roles."""
+"""Who may enter: users, passwords, login sessions, API tokens, and the brake on guessing."""

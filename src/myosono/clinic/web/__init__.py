@@ -1,1 +1,1 @@
-"""The web application: pages, JSON API, live events; all assets are in the package."""
+"""The reading room: a FastAPI application of pages, JSON and static files, in two languages."""
