@@ -30,6 +30,12 @@ def export_command(
         list[Path] | None,
         typer.Option("--muscle-images", help="Folder of real muscle images for the gate; repeatable."),
     ] = None,
+    calibrate_on: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate-on", help="Cohort to calibrate on instead of validation patients; none of it trained on."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name that readings carry.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metadata as JSON.")] = False,
 ) -> None:
@@ -51,6 +57,7 @@ def export_command(
         force=force,
         gate=gate,
         muscle_images=muscle_images or (),
+        calibrate_on=None if calibrate_on is None else Cohort.open(calibrate_on),
         quiet=json,
     )
     if json:
@@ -59,7 +66,7 @@ def export_command(
     metadata = exported.metadata
     console().print(
         f"[bold]{out}[/] {out.stat().st_size / 1e6:.2f} MB, {metadata['precision']}, "
-        f"temperature {metadata['temperature']:.2f}",
+        f"temperature {metadata['temperature']:.2f}, calibrated on {metadata['calibration']['patients']} patients",
         soft_wrap=True,
     )
     for check in exported.gates:

@@ -20,6 +20,7 @@ from myosono.cli.import_ import import_command
 from myosono.cli.models import models_command
 from myosono.cli.profile import profile_command
 from myosono.cli.read import read_command
+from myosono.cli.recalibrate import recalibrate_command
 from myosono.cli.reference import reference_command
 from myosono.cli.reproduce import reproduce_command
 from myosono.cli.simulate import simulate_command
@@ -46,6 +47,7 @@ app.command("compare")(compare_command)
 app.command("profile")(profile_command)
 app.command("reproduce")(reproduce_command)
 app.command("export")(export_command)
+app.command("recalibrate")(recalibrate_command)
 app.command("document")(document_command)
 app.command("verify")(verify_command)
 app.command("stress")(stress_command)

@@ -8,6 +8,7 @@ from myosono.export.graph import OUTPUTS, ReadingGraph
 from myosono.export.parity import MAX_LOGIT_DIFFERENCE, Parity, prove_parity
 from myosono.export.profile import Profile, profile_models
 from myosono.export.quantise import Quantisation, quantise
+from myosono.export.recalibrate import Recalibrated, recalibrate
 
 __all__ = [
     "MAX_INT8_LOSS",
@@ -20,8 +21,10 @@ __all__ = [
     "Profile",
     "Quantisation",
     "ReadingGraph",
+    "Recalibrated",
     "export_run",
     "profile_models",
     "prove_parity",
     "quantise",
+    "recalibrate",
 ]

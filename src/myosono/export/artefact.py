@@ -19,6 +19,7 @@ from myosono.cohort import Cohort
 from myosono.errors import ArtefactError, UsageError
 from myosono.evaluation import Evaluation, evaluate
 from myosono.export.calibrate import calibration_metadata
+from myosono.export.calibration_cohort import COMPARED, cohort_predictions, described, refuse_shared, torch_logits
 from myosono.export.gates import Gate, failing, int8_gates, parity_gates
 from myosono.export.graph import ReadingGraph, graph_sha256, save, to_onnx
 from myosono.export.int8 import calibration_ids, make_int8
@@ -68,6 +69,7 @@ def export_run(
     force: bool = False,
     gate: bool = True,
     muscle_images: Sequence[str | Path] = (),
+    calibrate_on: Cohort | None = None,
     quiet: bool = False,
 ) -> Exported:
     """Write the artefact of one fold, once it has passed its gates.
@@ -93,11 +95,15 @@ def export_run(
         Fit the gate that abstains from what is not muscle ultrasound, on the fold's training images.
     muscle_images
         Folders of real muscle images for that gate; needed where the cohort is simulated, or real muscle is refused.
+    calibrate_on
+        A cohort that shares no image or patient with the run's: temperatures and prediction sets are fitted on all of
+        it, instead of on the fold's validation patients, who are often too few.
 
     Raises
     ------
     UsageError
-        If the cohort is another than the run's, or the network has no class maps.
+        If the cohort is another than the run's, the network has no class maps, or ``calibrate_on`` shares images or
+        patients with the run's cohort or has other classes.
     ArtefactError
         If a gate fails, unless forced; no file is left behind.
     """
@@ -106,7 +112,10 @@ def export_run(
     path = Path(out)
     network = load_network(run, fold)
     table = run.predictions().query("fold == @fold")
-    temperature, metadata = _metadata(run, table, fold, name)
+    calibrated = table if calibrate_on is None else _on_cohort(network, run, cohort, calibrate_on, table, fold, quiet)
+    temperature, metadata = _metadata(run, calibrated, fold, name)
+    if calibrate_on is not None:
+        metadata["calibration"]["cohort"] = described(calibrate_on, COMPARED)
     graph = ReadingGraph(network, size=run.recipe.size, temperature=temperature)
     model = to_onnx(graph)
     parity = _parity(graph, model, _parity_images(cohort, table, quiet=quiet))
@@ -198,7 +207,7 @@ def load_network(run: Run, fold: int) -> STANet:
 
 
 def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tuple[float, dict[str, Any]]:
-    """Temperature and metadata from the fold's validation patients; test patients only give the stated evidence."""
+    """Temperature and metadata from the table's validation patients; test patients only give the stated evidence."""
     temperature, calibration = calibration_metadata(table, run.classes)
     cohort, split = run.facts["cohort"], run.facts["split"]
     metadata = {
@@ -213,7 +222,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
         "simulated": cohort["simulated"],
         "cohort": {key: cohort[key] for key in ("name", "content_hash", "licence", "images", "patients")},
         "split": {"kind": split["kind"], "leaks": split["leaks"], "fold": fold},
-        "evidence": _evidence(evaluate(table, classes=run.classes, split=split)),
+        "evidence": stated_evidence(evaluate(table, classes=run.classes, split=split)),
         "params": run.facts["model"]["params"],
         "macs": run.facts["model"]["macs"],
         "versions": versions(),
@@ -222,12 +231,23 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
     return temperature, metadata
 
 
+def _on_cohort(
+    network: STANet, run: Run, cohort: Cohort, other: Cohort, table: pd.DataFrame, fold: int, quiet: bool
+) -> pd.DataFrame:
+    """The fold's test patients, with another cohort's in the place of its validation patients."""
+    refuse_shared(other, cohort, use="calibrate on this cohort", known_as="training")
+    logits = torch_logits(ReadingGraph(network, size=run.recipe.size, temperature=1.0).eval())
+    task = str(run.facts["task"])
+    found = cohort_predictions(logits, other, task=task, classes=run.classes, role="validation", fold=fold, quiet=quiet)
+    return pd.concat([table[table["role"] == "test"], found], ignore_index=True)
+
+
 def _trained_on(cohort: dict[str, Any]) -> str:
     kind = "simulated images" if cohort["simulated"] else "images"
     return f"{cohort['images']} {kind} of {cohort['patients']} patients (cohort {cohort['name']!r})"
 
 
-def _evidence(evaluation: Evaluation) -> dict[str, Any]:
+def stated_evidence(evaluation: Evaluation) -> dict[str, Any]:
     """Test figures of this very network, at the two levels that readers ask about."""
     data = evaluation.to_dict()
     wanted = ("accuracy", "balanced_accuracy")

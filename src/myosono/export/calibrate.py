@@ -19,12 +19,12 @@ from myosono.evaluation import (
 
 
 def calibration_metadata(table: pd.DataFrame, classes: tuple[str, ...]) -> tuple[float, dict[str, Any]]:
-    """The image temperature, and the metadata keys of calibration, from one fold's validation patients.
+    """The image temperature, and the metadata keys of calibration, from a table's validation patients.
 
     Parameters
     ----------
     table
-        Predictions table of one fold; rows of other roles are not looked at.
+        Predictions table of one fold, uncalibrated; rows of other roles are not looked at.
     classes
         Class names in the order of the network's outputs.
 
