@@ -19,7 +19,7 @@ from myosono.clinic.network.classes import IMAGE_CLASSES
 from myosono.clinic.network.query import FoundStudy, StudyQuery
 from myosono.clinic.network.storing import Outcome
 from myosono.clinic.settings import ClinicSettings, Peer
-from myosono.errors import ClinicError, PeerError
+from myosono.errors import PeerError
 
 _ANY_SYNTAX = (("application/dicom", "*"),)
 """As it is stored there: a PACS that converts would change pixels that a network reads."""
@@ -119,14 +119,13 @@ class DicomWeb:
         ------
         PeerError
             If the service does not answer; files without an outcome have not arrived.
-        ClinicError
-            If a file is not DICOM.
         """
         for path in files:
             try:
                 dataset = dcmread(path)
             except (InvalidDicomError, OSError) as error:
-                raise ClinicError(f"is not a DICOM file that can be sent: {error}", path=path) from error
+                yield Outcome(path, f"{path.name} is not a DICOM file that can be sent: {error}", refused=True)
+                continue
             try:
                 with self._asking("STOW-RS"):
                     answer = self._client.store_instances([dataset])

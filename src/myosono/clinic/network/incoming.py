@@ -41,11 +41,11 @@ def incoming_folder(settings: ClinicSettings) -> Iterator[Path]:
 def sweep(folder: Path, *, older_than: float = _KEPT_SECONDS) -> int:
     """Remove what broken connections left, and return how many files.
 
-    A file that is still being written is younger than any time limit of the node, so it stays.
+    What is still being written is younger than any time limit of the node, so it stays.
     """
     before = time.time() - older_than
     removed = 0
-    for path in folder.glob("*.dcm"):
+    for path in folder.rglob("*.dcm"):
         try:
             if path.stat().st_mtime < before:
                 path.unlink()

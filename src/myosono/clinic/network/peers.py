@@ -10,6 +10,11 @@ from myosono.errors import NotFoundError
 _ADDRESS = re.compile(r"(?P<ae>[^@]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^:@\s]+):(?P<port>\d{1,5})")
 
 
+def find_peers(settings: ClinicSettings) -> tuple[Peer, ...]:
+    """All peers of the settings, in their order, for a page or a table."""
+    return settings.pacs.peers
+
+
 def find_peer(settings: ClinicSettings, name: str) -> Peer:
     """The peer of a name, or of an address ``AE_TITLE@host:port``.
 

@@ -16,7 +16,7 @@ from pynetdicom.presentation import PresentationContext
 
 from myosono.clinic.network.dimse import MAX_CONTEXTS, associate, describe, is_stored
 from myosono.clinic.settings import ClinicSettings, Peer
-from myosono.errors import ClinicError, PeerError
+from myosono.errors import PeerError
 
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -55,26 +55,27 @@ def store(settings: ClinicSettings, peer: Peer, files: Sequence[Path]) -> Iterat
     ------
     PeerError
         If the peer cannot be reached or goes away; files without an outcome have not arrived.
-    ClinicError
-        If a file is not DICOM.
     """
     for group in _groups([_look(path) for path in files]):
+        if not _contexts(group):  # nothing among them is DICOM
+            yield from (one for one in group if isinstance(one, Outcome))
+            continue
         with associate(settings, peer, _contexts(group)) as association:
             for file in group:
-                yield _send(association, peer, file)
+                yield file if isinstance(file, Outcome) else _send(association, peer, file)
 
 
-def _look(path: Path) -> _File:
+def _look(path: Path) -> _File | Outcome:
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
         return _File(path, UID(header.SOPClassUID), UID(header.file_meta.TransferSyntaxUID))
     except (InvalidDicomError, AttributeError, OSError) as error:
-        raise ClinicError(f"is not a DICOM file that can be sent: {error}", path=path) from error
+        return Outcome(path, f"{path.name} is not a DICOM file that can be sent: {error}", refused=True)
 
 
-def _groups(files: Sequence[_File]) -> Iterator[list[_File]]:
+def _groups(files: Sequence[_File | Outcome]) -> Iterator[list[_File | Outcome]]:
     """Runs of files that need no more presentation contexts than one association has."""
-    group: list[_File] = []
+    group: list[_File | Outcome] = []
     for file in files:
         if len(_contexts([*group, file])) > MAX_CONTEXTS:
             yield group
@@ -84,8 +85,9 @@ def _groups(files: Sequence[_File]) -> Iterator[list[_File]]:
         yield group
 
 
-def _contexts(files: Sequence[_File]) -> list[PresentationContext]:
+def _contexts(group: Sequence[_File | Outcome]) -> list[PresentationContext]:
     """A context for each syntax that a file has, and one uncompressed for each class: the peer may take only that."""
+    files = [one for one in group if isinstance(one, _File)]
     pairs = {(one.sop_class, one.syntax): None for one in files}
     contexts = [build_context(sop_class, syntax) for sop_class, syntax in pairs]
     plain = {one.sop_class: None for one in files}
