@@ -1,1 +1,1 @@
-"""DICOM objects that we write, and de-identification."""
+"""x."""
