@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from myosono.anatomy import SIDES
 from myosono.errors import ImageError
-from myosono.imaging.decoded import Decoded, Picture
+from myosono.imaging.decoded import Decoded, Picture, checked_frames
 from myosono.imaging.dicom_pixels import GreyConverter
 from myosono.imaging.dicom_regions import read_geometry
 from myosono.imaging.guard import decoding
@@ -37,7 +37,7 @@ _META_LENGTH = slice(140, 144)
 _META_END = 144
 
 
-def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
+def decode_dicom(data: bytes, path: Path, limits: Limits, wanted: tuple[int, ...] | None = None) -> Decoded:
     """Open a DICOM file.
 
     Parameters
@@ -48,6 +48,8 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
         For messages.
     limits
         Checked on the header, before any pixel is decoded.
+    wanted
+        Numbers of the frames to decode, ascending and from 0, which tells the depth of all; None: all.
 
     Raises
     ------
@@ -64,11 +66,12 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
         count = int(dataset.get("NumberOfFrames") or 1)
     limits.check_size(height, width, path)
     limits.check_frames(count, path)
+    numbers = checked_frames(wanted, count, path)
     with decoding(path, "read the DICOM header", also=_PYDICOM_ERRORS):
         geometry = read_geometry(dataset, height, width)
         return Decoded(
             count,
-            _pictures(dataset, count, path),
+            _pictures(dataset, numbers, count, path),
             one_layout=True,
             area=geometry.area,
             spacing_mm=geometry.spacing_mm,
@@ -79,7 +82,7 @@ def decode_dicom(data: bytes, path: Path, limits: Limits) -> Decoded:
         )
 
 
-def _pictures(dataset: FileDataset, count: int, path: Path) -> Iterator[Picture]:
+def _pictures(dataset: FileDataset, numbers: Sequence[int], count: int, path: Path) -> Iterator[Picture]:
     with decoding(path, "decode DICOM pixels", also=_PYDICOM_ERRORS):
         # A bare data set does not say how it is encoded; the standard's default is implicit little endian.
         syntax = UID(dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
@@ -88,8 +91,10 @@ def _pictures(dataset: FileDataset, count: int, path: Path) -> Iterator[Picture]
         if not decoder.is_available:
             raise ImageError(f"is compressed as {syntax.name}, which needs {decoder.missing_dependencies}", path=path)
         plugin = "pillow" if syntax in _BY_PILLOW else ""
-        frames = islice(decoder.iter_array(dataset, raw=True, decoding_plugin=plugin), count)
-    for index in range(count):
+        # Told of all frames, it would go on past a wrong count; told of each, it would refuse to begin.
+        chosen = None if len(numbers) == count else list(numbers)
+        frames = islice(decoder.iter_array(dataset, indices=chosen, raw=True, decoding_plugin=plugin), len(numbers))
+    for index in numbers:
         doing = f"decode DICOM frame {index + 1} of {count}"
         with decoding(path, doing, also=_PYDICOM_ERRORS):
             found = next(frames, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from myosono.imaging.colour import coloured, coloured_pixels
-from myosono.imaging.decoded import Picture
+from myosono.imaging.decoded import ColourImage, Picture
 from myosono.imaging.frame import GreyImage
 from myosono.imaging.grey import luma, rounded, scaled, used_bits
 
@@ -64,7 +65,7 @@ class GreyConverter:
         if photometric in ("RGB", "YBR_RCT", "YBR_ICT") and colour:
             # Decoders of JPEG 2000 undo RCT and ICT themselves.
             peak = self._peak(pixels)
-            return Picture(luma(pixels, peak), coloured=coloured_pixels(pixels, peak))
+            return Picture(luma(pixels, peak), coloured=coloured_pixels(pixels, peak), rgb=_in_8_bits(pixels, peak))
         if photometric in ("YBR_FULL", "YBR_FULL_422") and colour:
             scale = np.float32(255 / self._peak(pixels))
             return _from_luma(pixels[..., 0].astype(np.float32) * scale, pixels, scale)
@@ -79,7 +80,8 @@ class GreyConverter:
     def _palette(self, pixels: NDArray[Any]) -> Picture:
         rgb = apply_color_lut(pixels, self._dataset)
         peak = 255 if rgb.dtype == np.uint8 else 65535
-        return Picture(luma(rgb[..., :3], peak), coloured=coloured_pixels(rgb[..., :3], peak))
+        rgb = rgb[..., :3]
+        return Picture(luma(rgb, peak), coloured=coloured_pixels(rgb, peak), rgb=_in_8_bits(rgb, peak))
 
     def _monochrome(self, pixels: NDArray[Any]) -> Picture:
         dataset = self._dataset
@@ -103,7 +105,16 @@ class GreyConverter:
 
 def _from_luma(grey: NDArray[np.float32], ybr: NDArray[Any], scale: np.float32) -> Picture:
     cb, cr = (ybr[..., channel].astype(np.float32) * scale - 128 for channel in (1, 2))
-    return Picture(rounded(grey), coloured=coloured(grey, cb, cr))
+
+    def rgb() -> ColourImage:  # ITU-R BT.601, as PS3.3 C.7.6.3.1.2 gives it
+        channels = (grey + 1.402 * cr, grey - 0.344136 * cb - 0.714136 * cr, grey + 1.772 * cb)
+        return np.stack([rounded(channel) for channel in channels], axis=-1)
+
+    return Picture(rounded(grey), coloured=coloured(grey, cb, cr), rgb=rgb)
+
+
+def _in_8_bits(rgb: NDArray[Any], peak: int) -> Callable[[], ColourImage]:
+    return lambda: rounded(rgb.astype(np.float32) * np.float32(255 / peak))
 
 
 def _swap_palettes(dataset: Dataset) -> None:

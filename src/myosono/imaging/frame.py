@@ -90,6 +90,8 @@ class Frame:
         What was doubtful and how it was resolved, one line each.
     colour_share
         Share of the pixels of the area that carry colour of their own, from 0 to 1 (Doppler, photographs).
+    rgb
+        The frame as a screen shows it, uint8 ``(height, width, 3)``; only where it was asked for and has colours.
     """
 
     pixels: GreyImage
@@ -105,6 +107,7 @@ class Frame:
     area: Area
     warnings: tuple[str, ...] = ()
     colour_share: float = 0.0
+    rgb: NDArray[np.uint8] | None = None
 
     @property
     def b_mode(self) -> GreyImage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from myosono.errors import ImageError
 from myosono.imaging.colour import coloured_pixels
-from myosono.imaging.decoded import Decoded, Picture
+from myosono.imaging.decoded import Decoded, Picture, checked_frames
 from myosono.imaging.frame import GreyImage
 from myosono.imaging.grey import rounded, scaled, used_bits
 from myosono.imaging.guard import decoding
@@ -32,7 +32,9 @@ _PLUGINS = {
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _MIN_IS_WHITE = 258, 262, 0
 
 
-def decode_pillow(data: bytes, kind: Kind, path: Path, limits: Limits) -> Decoded:
+def decode_pillow(
+    data: bytes, kind: Kind, path: Path, limits: Limits, wanted: tuple[int, ...] | None = None
+) -> Decoded:
     """Open a still image, a multi-page TIFF or an animation.
 
     Parameters
@@ -45,6 +47,8 @@ def decode_pillow(data: bytes, kind: Kind, path: Path, limits: Limits) -> Decode
         For messages.
     limits
         Checked before any pixel is decoded.
+    wanted
+        Numbers of the frames to decode, ascending; None: all.
 
     Raises
     ------
@@ -57,11 +61,14 @@ def decode_pillow(data: bytes, kind: Kind, path: Path, limits: Limits) -> Decode
         limits.check_size(image.height, image.width, path)
         count = int(getattr(image, "n_frames", 1))
     limits.check_frames(count, path)
-    return Decoded(count, _pictures(image, count, kind, path, limits), one_layout=kind is Kind.GIF)
+    numbers = checked_frames(wanted, count, path)
+    return Decoded(count, _pictures(image, numbers, count, kind, path, limits), one_layout=kind is Kind.GIF)
 
 
-def _pictures(image: Image.Image, count: int, kind: Kind, path: Path, limits: Limits) -> Iterator[Picture]:
-    for index in range(count):
+def _pictures(
+    image: Image.Image, numbers: Sequence[int], count: int, kind: Kind, path: Path, limits: Limits
+) -> Iterator[Picture]:
+    for index in numbers:
         with decoding(path, f"decode {kind.value} frame {index + 1} of {count}"):
             if count > 1:
                 image.seek(index)
@@ -84,8 +91,10 @@ def _to_grey(image: Image.Image, path: Path) -> Picture:
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
     if image.mode not in ("1", "RGB"):
         image = image.convert("RGB")
-    coloured = coloured_pixels(np.asarray(image)) if image.mode == "RGB" else None
-    return Picture(_array(image.convert("L")), coloured=coloured)
+    if image.mode != "RGB":
+        return Picture(_array(image.convert("L")))
+    rgb = np.array(image, dtype=np.uint8)
+    return Picture(_array(image.convert("L")), coloured=coloured_pixels(rgb), rgb=lambda: rgb)
 
 
 def _array(image: Image.Image) -> GreyImage:

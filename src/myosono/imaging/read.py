@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path, PurePath
 
 from myosono.errors import ImageError
@@ -53,12 +54,39 @@ def read_frames(
     yield from _frames(decoded, path, digest, facts_from_name(PurePath(name) if name is not None else path))
 
 
-def read_frame(path: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Frame:
-    """Read the first frame of a file; parameters and errors as in `read_frames`."""
-    frames = read_frames(path, limits)
-    for frame in frames:
-        return frame
-    raise ImageError("holds no frame", path=path)
+def read_frame(
+    path: str | Path,
+    limits: Limits = _DEFAULT_LIMITS,
+    *,
+    index: int = 0,
+    name: str | PurePath | None = None,
+    colour: bool = False,
+) -> Frame:
+    """Read one frame, by default the first, without decoding all those before it where the format allows.
+
+    Parameters
+    ----------
+    path, limits, name
+        As in `read_frames`.
+    index
+        Number of the frame, from 0.
+    colour
+        Fill ``rgb`` of a frame that has colours, for display.
+
+    Raises
+    ------
+    ImageError
+        As `read_frames`, and if the file has no such frame.
+    """
+    path = Path(path)
+    data = _read_bytes(path, limits)
+    # The first frame tells the layout and the depth of all.
+    decoded = _decode(data, path, limits, (0,) if index == 0 else (0, index))
+    digest = sha256_bytes(data)
+    del data
+    named = facts_from_name(PurePath(name) if name is not None else path)
+    *_, frame = _frames(decoded, path, digest, named, (0,) if index == 0 else (0, index), colour=colour)
+    return frame
 
 
 def _read_bytes(path: Path, limits: Limits) -> bytes:
@@ -77,26 +105,34 @@ def _read_bytes(path: Path, limits: Limits) -> bytes:
         raise ImageError(f"cannot be read: {error}", path=path) from error
 
 
-def _decode(data: bytes, path: Path, limits: Limits) -> Decoded:
+def _decode(data: bytes, path: Path, limits: Limits, wanted: tuple[int, ...] | None = None) -> Decoded:
     kind = require_kind(data[:HEAD_BYTES], path)
     # Each decoder is imported when its first file is met: a study of PNG files never pays for pydicom.
     if kind is Kind.DICOM:
         from myosono.imaging.dicom import decode_dicom
 
-        return decode_dicom(data, path, limits)
+        return decode_dicom(data, path, limits, wanted)
     if kind in (Kind.MP4, Kind.AVI):
         from myosono.imaging.cine import decode_cine
 
-        return decode_cine(path, limits)
+        return decode_cine(path, limits, wanted)
     from myosono.imaging.pillow import decode_pillow
 
-    return decode_pillow(data, kind, path, limits)
+    return decode_pillow(data, kind, path, limits, wanted)
 
 
-def _frames(decoded: Decoded, path: Path, digest: str, named: NameFacts) -> Iterator[Frame]:
+def _frames(
+    decoded: Decoded,
+    path: Path,
+    digest: str,
+    named: NameFacts,
+    numbers: Iterable[int] | None = None,
+    *,
+    colour: bool = False,
+) -> Iterator[Frame]:
     notes = (*decoded.warnings, *_contradictions(decoded, named.patient_id, named.side))
     known: Area | None = decoded.area
-    for index, picture in enumerate(decoded.pictures):
+    for index, picture in zip(count() if numbers is None else numbers, decoded.pictures, strict=False):
         area = known if known is not None else find_b_mode_area(picture.pixels)
         if decoded.one_layout and known is None and picture.pixels.any():
             known = area
@@ -115,6 +151,7 @@ def _frames(decoded: Decoded, path: Path, digest: str, named: NameFacts) -> Iter
             area=fitting,
             warnings=(*notes, *picture.warnings),
             colour_share=_colour_share(picture, fitting),
+            rgb=picture.rgb() if colour and picture.rgb is not None else None,
         )
 
 

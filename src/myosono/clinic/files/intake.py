@@ -90,7 +90,7 @@ def accept(session: Session, store: FileStore, data: bytes | Path, origin: Origi
 
 
 def stage(store: FileStore, data: bytes | Path, origin: Origin) -> Staged:
-    """Look at a file and write it to disk, outside any transaction: a lock would wait for the disk. Errors as `accept`."""
+    """Look at a file and write it to disk, without holding a lock of the database meanwhile. Errors as `accept`."""
     facts = read_facts(data, origin.name, Limits())
     return Staged(store.put(data, facts.suffix), facts, origin)
 
