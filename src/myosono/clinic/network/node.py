@@ -1,4 +1,4 @@
-"""`Node`: Storage SCP, sender and (unless another process has one) the reading process, started and stopped together."""
+"""`Node`: Storage SCP, sender and (unless another process has one) the reading process, as one thing to start."""
 
 from __future__ import annotations
 
