@@ -14,7 +14,7 @@ from PIL import Image
 pytest.importorskip("sqlalchemy", reason="the extra 'clinic' is not installed")
 
 from myosono.clinic.database.engine import Database
-from myosono.clinic.database.models import Base
+from myosono.clinic.database.migrate import upgrade
 from myosono.clinic.files.intake import Accepted, Origin, accept
 from myosono.clinic.files.store import FileStore
 from myosono.clinic.settings import ClinicSettings, UploadLimits
@@ -30,9 +30,9 @@ def settings(tmp_path: Path) -> ClinicSettings:
 
 @pytest.fixture
 def database(settings: ClinicSettings) -> Iterator[Database]:
-    """An empty database with all tables."""
+    """An empty database as an installation has it, triggers included."""
     opened = Database(settings)
-    Base.metadata.create_all(opened.engine)
+    upgrade(opened)
     yield opened
     opened.close()
 
@@ -70,6 +70,12 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format="PNG")
     return stream.getvalue()
+
+
+@pytest.fixture
+def make_muscle() -> Callable[..., bytes]:
+    """`muscle_png`."""
+    return muscle_png
 
 
 @pytest.fixture
