@@ -1,0 +1,187 @@
+"""`WorkerProcess`: reading in a process of its own, watched, so that no image can hang or take down the clinic.
+
+A decoder may loop for ever or crash inside C code; neither can be caught where it happens. The worker therefore runs in
+a child process that says after every frame that it is alive. If it dies or falls silent it is killed, what it held goes
+back into the queue at once, and another is started. `queue.MAX_ATTEMPTS` keeps a poisonous file from going round.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from myosono.clinic.database.engine import Database
+from myosono.clinic.settings import ClinicSettings
+from myosono.clinic.work import queue
+from myosono.clinic.work.worker import Worker
+from myosono.errors import ClinicError, MyosonoError
+
+START_SECONDS = 60.0
+"""A child that has not opened its model by then counts as hung."""
+
+_STOP_SECONDS = 10.0
+_WATCH_SECONDS = 0.25
+_PAUSE_SECONDS = 2.0
+_BEAT_SECONDS = 0.5
+_log = logging.getLogger(__name__)
+
+
+class WorkerProcess:
+    """The reading process and its watchdog.
+
+    Parameters
+    ----------
+    settings
+        As for `Worker`. A child that says nothing for ``lease_seconds`` is replaced.
+    """
+
+    def __init__(self, settings: ClinicSettings) -> None:
+        self.settings = settings
+        self.restarts = 0
+        self._stop = threading.Event()
+        self._watch: threading.Thread | None = None
+        self._child: _Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process number of the present child, None if there is none."""
+        child = self._child
+        return child.process.pid if child is not None and child.process.poll() is None else None
+
+    def start(self) -> None:
+        """Start reading; returns at once.
+
+        Raises
+        ------
+        ClinicError
+            If it runs already.
+        """
+        if self._watch is not None:
+            raise ClinicError("the reading process runs already")
+        self._stop.clear()
+        self._child = _Child(self.settings)
+        self._watch = threading.Thread(target=self._run, name="reading watchdog", daemon=True)
+        self._watch.start()
+
+    def stop(self) -> None:
+        """Let the present image be finished, for up to ten seconds, then end the process."""
+        self._stop.set()
+        if self._watch is not None:
+            self._watch.join()
+            self._watch = None
+
+    def _run(self) -> None:
+        while not self._stop.wait(_WATCH_SECONDS):
+            assert self._child is not None
+            fault = self._child.fault()
+            if fault is None:
+                continue
+            _log.error("the reading process %s; it is started again", fault)
+            self._child.end(0.0)
+            self._release(self._child.owner)
+            if self._stop.wait(_PAUSE_SECONDS):
+                return
+            self.restarts += 1
+            self._child = _Child(self.settings)
+        if self._child is not None:
+            self._child.end(_STOP_SECONDS)
+            self._release(self._child.owner)
+
+    def _release(self, owner: str) -> None:
+        """Without it the image would wait for its lease to end, which is also what happens if the database is away."""
+        database = Database(self.settings)
+        try:
+            with database.session() as session:
+                queue.release(session, owner)
+        except (ClinicError, SQLAlchemyError) as error:
+            _log.error("what %s held waits for its lease to end: %s", owner, error)
+        finally:
+            database.close()
+
+
+class _Child:
+    """One child process: settings go in by its standard input, signs of life come out of its standard output."""
+
+    def __init__(self, settings: ClinicSettings) -> None:
+        self.owner = f"worker:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        command = [sys.executable, "-m", "myosono.clinic.work.process", self.owner]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self._silence = settings.lease_seconds
+        self._last = time.monotonic()
+        self._started = False
+        threading.Thread(target=self._listen, name="reading signs of life", daemon=True).start()
+        assert self.process.stdin is not None
+        # The settings may hold a password, which has no place on a command line.
+        self.process.stdin.write(settings.model_dump_json().encode() + b"\n")
+
+    def fault(self) -> str | None:
+        """What is wrong with it, or None."""
+        code = self.process.poll()
+        if code is not None:
+            return f"ended with code {code}"
+        quiet = time.monotonic() - self._last
+        allowed = self._silence if self._started else max(START_SECONDS, self._silence)
+        return f"gave no sign of life for {quiet:.0f} s" if quiet > allowed else None
+
+    def end(self, patience: float) -> None:
+        """Ask by closing its standard input; kill it when patience ends."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as signs:
+            while signs.read(64):
+                self._last, self._started = time.monotonic(), True
+
+
+def main() -> int:
+    """What the child runs: reads until its standard input closes, be it because the parent says so or is dead."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    settings = ClinicSettings.model_validate_json(sys.stdin.buffer.readline())
+    stop = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(stop,), name="end of input", daemon=True).start()
+    try:
+        Worker(settings, owner=sys.argv[1], beat=_Beat()).run_forever(stop)
+    except MyosonoError as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+class _Beat:
+    """Signs of life on a standard output of its own: what a decoder prints to the usual one is none."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._descriptor = os.dup(1)
+        os.dup2(2, 1)
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _BEAT_SECONDS
+            os.write(self._descriptor, b".")
+
+
+def _wait_for_end(stop: threading.Event) -> None:
+    while sys.stdin.buffer.read(64):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,165 @@
+"""The reading process: killed, hung, poisoned, orphaned; every image ends with exactly one answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from myosono.clinic.database.models import FrameReading, StoredImage, Study
+from myosono.clinic.settings import ClinicSettings
+from myosono.clinic.work.process import WorkerProcess
+from myosono.errors import ClinicError
+
+PATIENCE = 90.0
+
+
+@pytest.fixture
+def process(settings: ClinicSettings) -> Iterator[WorkerProcess]:
+    started = WorkerProcess(settings)
+    started.start()
+    yield started
+    started.stop()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain: {what}"
+        time.sleep(0.1)
+
+
+def statuses(database) -> list[str]:  # type: ignore[no-untyped-def]
+    with database.session(writes=False) as session:
+        return list(session.scalars(select(StoredImage.status).order_by(StoredImage.id)))
+
+
+def readings(database) -> list[int]:  # type: ignore[no-untyped-def]
+    """How many frames each image has."""
+    with database.session(writes=False) as session:
+        frames = select(func.count(FrameReading.id)).where(FrameReading.image_id == StoredImage.id).scalar_subquery()
+        return list(session.scalars(select(frames).select_from(StoredImage).order_by(StoredImage.id)))
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_reads_each_image_once(settings, database, take, make_muscle) -> None:
+    for seed in range(60):
+        take(make_muscle(seed), f"P001_RD_{seed}.png")
+    process = WorkerProcess(settings)
+    process.start()
+    try:
+        for read in (5, 15, 25, 35):
+            until(lambda read=read: statuses(database).count("read") >= read, f"{read} images")
+            killed = process.pid
+            os.kill(killed, signal.SIGKILL)
+            until(lambda killed=killed: process.pid not in (None, killed), "a new child")
+        until(lambda: set(statuses(database)) == {"read"}, "all images")
+    finally:
+        process.stop()
+    assert process.restarts == 4
+    assert readings(database) == [1] * 60
+    with database.session(writes=False) as session:
+        assert session.scalars(select(Study.status)).all() == ["read"]
+
+
+def test_it_stops_when_told(process, database, take, make_muscle) -> None:
+    take(make_muscle(1))
+    until(lambda: statuses(database) == ["read"], "the image")
+    pid = process.pid
+    process.stop()
+    assert process.pid is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_it_is_started_once(process) -> None:
+    with pytest.raises(ClinicError, match="runs already"):
+        process.start()
+
+
+SABOTAGE = """
+import os, time
+from myosono.clinic.work import reader
+
+intact = reader.StudyReader.read
+
+def read(self, path, name, **site):
+    if name == "crash.png":
+        os.abort()
+    while name == "hang.png":
+        time.sleep(1)
+    yield from intact(self, path, name, **site)
+
+reader.StudyReader.read = read
+"""
+
+
+@pytest.mark.slow
+def test_a_crash_and_a_hang_fail_their_own_image_only(
+    settings, database, take, make_muscle, tmp_path, monkeypatch
+) -> None:
+    """A decoder that takes its process down, and one that never returns, stood in for by a patch in the child."""
+    (tmp_path / "sitecustomize.py").write_text(SABOTAGE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for seed, name in enumerate(("first.png", "crash.png", "between.png", "hang.png", "last.png")):
+        take(make_muscle(seed), name)
+    process = WorkerProcess(settings.model_copy(update={"lease_seconds": 3.0}))
+    process.start()
+    try:
+        until(lambda: not {"pending", "reading"} & set(statuses(database)), "all images")
+    finally:
+        process.stop()
+    assert statuses(database) == ["read", "failed", "read", "failed", "read"]
+    assert readings(database) == [1, 0, 1, 0, 1]
+    assert process.restarts == 6
+    with database.session(writes=False) as session:
+        errors = session.scalars(select(StoredImage.error).where(StoredImage.status == "failed")).all()
+        assert session.scalars(select(Study.status)).all() == ["read"]
+    assert all("stopped the reading process 3 times" in error for error in errors)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGSTOP is of POSIX")
+def test_a_process_that_stands_still_is_replaced(settings, database, take, make_muscle) -> None:
+    process = WorkerProcess(settings.model_copy(update={"lease_seconds": 2.0}))
+    process.start()
+    try:
+        take(make_muscle(1), "a.png")
+        until(lambda: statuses(database) == ["read"], "the first image")
+        still = process.pid
+        os.kill(still, signal.SIGSTOP)
+        take(make_muscle(2), "b.png")
+        until(lambda: statuses(database) == ["read", "read"], "the second image")
+        assert process.pid != still
+    finally:
+        process.stop()
+
+
+def test_it_ends_with_its_parent(settings, database) -> None:
+    """A parent that is killed leaves no reader behind."""
+    script = (
+        "import sys, time; from myosono.clinic.settings import ClinicSettings; "
+        "from myosono.clinic.work.process import WorkerProcess; "
+        "p = WorkerProcess(ClinicSettings.model_validate_json(sys.argv[1])); p.start(); "
+        "print(p.pid, flush=True); time.sleep(100)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, settings.model_dump_json()], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    def gone() -> bool:
+        state = Path(f"/proc/{child}/stat")
+        return not state.exists() or state.read_text().split()[2] == "Z"
+
+    if not Path("/proc").is_dir():
+        pytest.skip("no /proc to look into")
+    until(gone, "the end of the child")
