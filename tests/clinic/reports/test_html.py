@@ -1,0 +1,131 @@
+"""The report as a page and as PDF: says what the view says, escapes it, needs nothing from outside."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from myosono.clinic.reports.html import render_report
+from myosono.clinic.reports.language import LANGUAGES
+from myosono.clinic.reports.pdf import render_pdf
+from myosono.clinic.studies.view import StudyView
+from myosono.errors import ClinicError
+
+MADE = datetime(2026, 3, 6, tzinfo=UTC)
+
+
+def test_an_unsigned_report_says_so_and_carries_every_warning(view: StudyView) -> None:
+    page = render_report(view, "en", {}, made=MADE)
+    assert "Preliminary" in page
+    assert "nobody has reviewed" in page
+    assert "simulation-trained, not for clinical use" in page
+    assert "cannot be told apart at 90% confidence" in page
+    assert "Inclusion body myositis (IBM) or polymyositis (PM)" in page
+    assert view.model["sha256"] in page
+    assert "missing: left deltoid" in page
+    assert "cannot open as PNG" in page
+    assert "blank image: almost no contrast" in page
+
+
+def test_a_signed_report_puts_the_physician_first(view: StudyView, opinion: Any) -> None:
+    page = render_report(replace(view, opinions=(opinion(),)), "en", {}, made=MADE)
+    assert "Signed electronically by" in page
+    assert "Dr Ming Lee (lee)" in page
+    assert page.index("Finger flexors bright") < page.index("Result of the model")
+    assert "nobody has reviewed" not in page
+
+
+def test_an_amended_report_shows_the_reason_and_the_earlier_reading(view: StudyView, opinion: Any) -> None:
+    second = opinion(id=2, amends_id=1, diagnosis="PM", amend_reason="biopsy came in")
+    page = render_report(replace(view, opinions=(opinion(), second)), "en", {}, made=MADE)
+    assert "Amended" in page
+    assert "biopsy came in" in page
+    before, after = page.split("Earlier readings", 1)
+    assert "Polymyositis (PM)</p>" in before
+    assert "Inclusion body myositis (IBM): Finger flexors bright" in after
+
+
+def test_a_draft_never_shows(view: StudyView, opinion: Any) -> None:
+    page = render_report(replace(view, opinions=(opinion(signed_at=None, notes="only a thought"),)), "en", {})
+    assert "only a thought" not in page
+
+
+def test_a_reading_of_an_earlier_model_is_told(view: StudyView, opinion: Any) -> None:
+    page = render_report(replace(view, opinions=(opinion(model_sha256="cd" * 32),)), "en", {})
+    assert "saw the result of an earlier model" in page
+
+
+def test_a_study_without_any_result_is_a_report_too(view: StudyView) -> None:
+    empty = replace(view, probabilities=None, prediction_set=(), reasons=(), model={}, images=(), sites=(), banners=())
+    page = render_report(replace(empty, status="receiving", completeness=None), "en", {})
+    assert "No result yet" in page
+    assert "No image could be read" in render_report(replace(empty, status="failed"), "en", {})
+
+
+def test_what_came_with_the_study_is_escaped(view: StudyView, opinion: Any) -> None:
+    nasty = "<script>alert(1)</script><img src=http://example.com/x>"
+    signed = opinion(notes=nasty, diagnosis=nasty, amend_reason=nasty, full_name=nasty)
+    named = replace(view, patient_name=nasty, patient_id=nasty, description=nasty, opinions=(signed,), reasons=(nasty,))
+    page = render_report(named, "en", {}, made=MADE)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_loads_nothing(view: StudyView, pictures: Mapping[str, bytes], language: Any) -> None:
+    page = render_report(view, language, pictures, made=MADE)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:image/png;base64,)""", page)
+    assert "url(" not in page
+    assert f'lang="{language}"' in page
+
+
+def test_pictures_stand_for_their_sites(view: StudyView, pictures: Mapping[str, bytes]) -> None:
+    page = render_report(view, "en", pictures)
+    assert page.count("<figure>") == 11
+    assert page.count("data:image/png") == 22
+    one = dict(list(pictures.items())[:1])
+    assert "The image file cannot be shown" in render_report(view, "en", one)
+
+
+def test_chinese_leaves_no_heading_in_english(view: StudyView, pictures: Mapping[str, bytes], opinion: Any) -> None:
+    # What belongs to the study (names, notes, a decoder's message) is never translated: take it out.
+    own = replace(view, model=dict(view.model) | {"trained_on": ""}, description="", quantification_notes=())
+    own = replace(own, images=own.images[:-1], opinions=(opinion(notes=""),))
+    page = render_report(own, "zh-CN", pictures)
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    assert re.findall(r"\b[a-z]{3,}(?: [a-z]{2,})+", body) == []
+    assert "包涵体肌炎" in body
+    assert "右三角肌" in body
+
+
+@pytest.mark.slow
+def test_the_pdf_holds_the_text_in_both_languages(
+    view: StudyView, pictures: Mapping[str, bytes], opinion: Any, tmp_path: Path
+) -> None:
+    pypdf = pytest.importorskip("pypdf")
+    signed = replace(view, opinions=(opinion(),))
+    for language, words in (("en", "Muscle ultrasound report"), ("zh-CN", "肌肉超声报告")):
+        pdf = render_pdf(signed, language, pictures, made=MADE)
+        reader = pypdf.PdfReader(io.BytesIO(pdf))
+        text = "\n".join(page.extract_text() for page in reader.pages)
+        assert words in text
+        assert "王 小东" in text
+        width, height = (float(value) / 72 * 25.4 for value in reader.pages[0].mediabox[2:])
+        assert (round(width), round(height)) == (210, 297)
+        assert len(reader.pages) <= 3
+
+
+@pytest.mark.slow
+def test_the_pdf_fetches_nothing(view: StudyView, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = '<img src="file:///etc/hostname">'
+    monkeypatch.setattr("myosono.clinic.reports.pdf.render_report", lambda *_args, **_kept: page)
+    with pytest.raises(ClinicError, match="loads nothing"):
+        render_pdf(view, "en", {})

@@ -1,0 +1,45 @@
+"""What the reader says can be said in Chinese: constants and sentences with figures, from their own source."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from myosono.anatomy import DIAGNOSES, MUSCLES
+from myosono.clinic.reports.language import translator
+from myosono.quantification import MYOSITIS_PROTOCOL, completeness
+from myosono.quantification.quantifier import SETTINGS, UNKNOWN_DEVICE
+from myosono.quantification.reference import SIMULATED_WARNING as SIMULATED_REFERENCE
+from myosono.quantification.region import PROPOSED_NOTE
+from myosono.reading.decision import UNCALIBRATED_WARNING, PatientRule
+from myosono.reading.ood_checks import picture_fault
+from myosono.reading.quality import blocking_fault
+from myosono.reading.reader import FORCED_WARNING, LEAK_WARNING, SIMULATED_WARNING, UNGATED_WARNING
+
+RULE = PatientRule(("Normal", "IBM", "PM"), 1.0, (0.3, 0.3, 0.3), 0.1, 60, 10, ())
+SENTENCES = [
+    SIMULATED_WARNING, LEAK_WARNING, FORCED_WARNING, UNGATED_WARNING, UNCALIBRATED_WARNING, SETTINGS, UNKNOWN_DEVICE,
+    PROPOSED_NOTE, SIMULATED_REFERENCE, *MUSCLES.values(), *DIAGNOSES.values(),
+    *RULE.reasons((), 4), *RULE.reasons(("IBM", "PM"), 20), *RULE.reasons(("Normal", "IBM", "PM"), 1),
+    *PatientRule(("IBM", "PM"), 1.0, (None, None), 0.1, 5, 1, ()).reasons(("IBM",), 3),
+    blocking_fault(np.zeros((100, 100), np.uint8)), blocking_fault(np.zeros((8, 100), np.uint8)),
+    picture_fault(np.zeros((100, 100), np.uint8), 0.8), picture_fault(np.full((100, 100), 255, np.uint8), 0.0),
+    completeness(MYOSITIS_PROTOCOL[:3]).text, completeness([*MYOSITIS_PROTOCOL[:13], (None, "R")]).text,
+    completeness(MYOSITIS_PROTOCOL).text,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_no_english_is_left(sentence: str | None) -> None:
+    assert sentence is not None
+    said = translator("zh-CN")(sentence)
+    assert re.search("[一-鿿]", said)
+    assert not re.search(r"[a-z]{3,}", said)
+    assert set(re.findall(r"\d+", sentence)) == set(re.findall(r"\d+", said))
+
+
+def test_english_is_itself_and_the_unknown_stays() -> None:
+    assert translator("en")("anything {0}") == "anything {0}"
+    assert translator("zh-CN")("a sentence {0} that nobody translated") == "a sentence {0} that nobody translated"

@@ -1,0 +1,169 @@
+"""CSV that no spreadsheet evaluates, and FHIR that its own models accept."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.sr.codedict import codes as dicom_codes
+
+from myosono.anatomy import MUSCLES
+from myosono.clinic.reports import codes
+from myosono.clinic.reports.csv import _cell, to_csv
+from myosono.clinic.reports.fhir import to_fhir
+from myosono.clinic.studies.view import StudyView
+from myosono.errors import ClinicError
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_row_for_each_site_with_numbers_that_read_back(view: StudyView) -> None:
+    rows = rows_of(to_csv([view]))
+    assert len(rows) == 14
+    deltoid = next(row for row in rows if row["site"] == "RD")
+    assert float(deltoid["echo_intensity"]) == 86.9
+    assert float(deltoid["z_score"]) == 3.24
+    assert float(deltoid["p_IBM"]) == 0.55
+    assert float(deltoid["site_p_IBM"]) == 0.62
+    missing = next(row for row in rows if row["site"] == "LD")
+    assert (missing["images"], missing["echo_intensity"], missing["site_p_IBM"]) == ("0", "", "")
+
+
+def test_studies_of_different_models_share_a_table(view: StudyView) -> None:
+    other = replace(view, id=8, classes=("unaffected", "affected"), probabilities={"unaffected": 0.3, "affected": 0.7},
+                    sites=tuple(replace(site, probabilities=None) for site in view.sites))  # fmt: skip
+    rows = rows_of(to_csv([view, other]))
+    assert len(rows) == 28
+    assert (rows[0]["p_affected"], rows[-1]["p_affected"], rows[-1]["p_IBM"]) == ("", "0.7", "")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "\n@", '"='])
+def test_a_formula_in_a_name_stays_text(view: StudyView, start: str) -> None:
+    name = f'{start}HYPERLINK("http://example.com","x")'
+    rows = rows_of(to_csv([replace(view, patient_name=name, classes=(*view.classes, "=1+1"))]))
+    assert rows[0]["patient_name"] == "'" + name
+    assert all(not key.startswith(("=", "+", "-", "@")) for key in rows[0])
+
+
+@given(st.text())
+@settings(max_examples=300, deadline=None)
+def test_no_text_cell_starts_like_a_formula(text: str) -> None:
+    assert not _cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert _cell(text).removeprefix("'") == text.removeprefix("'")
+
+
+def test_negative_numbers_stay_numbers() -> None:
+    assert _cell(-1.5) == "-1.5"
+
+
+def resources(bundle: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    found = [entry["resource"] for entry in bundle["entry"]]
+    return [resource for resource in found if resource["resourceType"] == kind]
+
+
+def component(observation: dict[str, Any], text: str) -> dict[str, Any]:
+    return next(one for one in observation["component"] if one["code"]["text"] == text)
+
+
+def test_status_follows_the_signature(view: StudyView, opinion: Any) -> None:
+    second = opinion(id=2, amends_id=1, amend_reason="biopsy came in")
+    for opinions, status in (((), "preliminary"), ((opinion(),), "final"), ((opinion(), second), "amended")):
+        bundle = to_fhir(replace(view, opinions=opinions))
+        (report,) = resources(bundle, "DiagnosticReport")
+        assert report["status"] == status
+        assert {one["status"] for one in resources(bundle, "Observation")} == {status}
+        assert "simulation-trained" in report["conclusion"]
+
+
+def test_only_a_physicians_word_is_a_coded_conclusion(view: StudyView, opinion: Any) -> None:
+    (report,) = resources(to_fhir(view), "DiagnosticReport")
+    assert "conclusionCode" not in report
+    assert "Not signed by a physician" in report["conclusion"]
+    (report,) = resources(to_fhir(replace(view, opinions=(opinion(),))), "DiagnosticReport")
+    assert report["conclusionCode"][0]["coding"][0]["code"] == "72315009"
+
+
+def test_probabilities_and_measures_read_back(view: StudyView) -> None:
+    patient, *sites = resources(to_fhir(view), "Observation")
+    assert patient["valueCodeableConcept"] == {"text": "Inclusion body myositis (IBM) or polymyositis (PM)"}
+    assert component(patient, "Probability of polymyositis (PM)")["valueQuantity"]["value"] == 0.40
+    deltoid = next(one for one in sites if one["bodySite"]["text"] == "right deltoid")
+    assert deltoid["bodySite"]["coding"][0] == {
+        "system": "urn:iso:std:iso:11073:10101", "code": str(7 * 65536 + 606), "display": "Musculus deltoideus, right",
+    }  # fmt: skip
+    assert component(deltoid, "Mean echo intensity")["valueQuantity"]["value"] == 86.9
+    assert component(deltoid, "z-score of the echo intensity")["valueQuantity"]["value"] == 3.24
+    assert len(sites) == 11
+
+
+def test_an_abstention_is_an_absent_value(view: StudyView) -> None:
+    patient, *_ = resources(to_fhir(replace(view, prediction_set=(), reasons=("unlike",))), "Observation")
+    assert "valueCodeableConcept" not in patient
+    assert "abstains" in patient["dataAbsentReason"]["text"]
+
+
+def test_every_reference_is_in_the_bundle(view: StudyView, opinion: Any) -> None:
+    bundle = to_fhir(replace(view, opinions=(opinion(),)), pdf=b"%PDF-1.7")
+    known = {entry["fullUrl"] for entry in bundle["entry"]}
+    assert len(known) == len(bundle["entry"])
+
+    def references(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["reference"]] if "reference" in value else []
+            return own + [one for part in value.values() for one in references(part)]
+        return [one for part in value for one in references(part)] if isinstance(value, list) else []
+
+    assert references(bundle)
+    assert set(references(bundle)) <= known
+    assert to_fhir(replace(view, opinions=(opinion(),)), pdf=b"%PDF-1.7") == bundle
+
+
+def test_an_uploaded_study_without_result_or_header(view: StudyView) -> None:
+    images = tuple(
+        replace(one, series_uid=None, sop_instance_uid=None, frames=(), status="pending") for one in view.images
+    )
+    bare = replace(
+        view, images=images, sites=(), probabilities=None, prediction_set=(), model={}, banners=(), patient_name="",
+        patient_id="", patient_sex="", patient_birth_date=None, study_date=None, accession="", description="",
+        status="receiving", source="demo",
+    )  # fmt: skip
+    bundle = to_fhir(bare)
+    assert resources(bundle, "Observation") == []
+    assert bundle["meta"]["tag"][0]["code"] == "HTEST"
+    (study,) = resources(bundle, "ImagingStudy")
+    assert study["numberOfInstances"] == 0
+
+
+def test_what_fhir_forbids_does_not_leave(view: StudyView) -> None:
+    with pytest.raises(ClinicError, match="cannot be stated in FHIR"):
+        to_fhir(replace(view, images=tuple(replace(one, series_uid="not a uid\n") for one in view.images)))
+
+
+def test_muscle_and_side_codes_are_those_of_the_standard() -> None:
+    known = {value: entry for entry in vars_of("MDC") for value in [entry.value]}
+    for muscle in MUSCLES:
+        for side in (None, "L", "R"):
+            code = codes.muscle_code(muscle, side)
+            assert code is not None
+            assert known[code.term].meaning == code.meaning
+    assert dicom_codes.SCT.Left.value == codes.SIDES["L"].value
+    assert dicom_codes.SCT.Right.value == codes.SIDES["R"].value
+    for ours, theirs in (
+        (codes.PROBABILITY, dicom_codes.DCM.Probability),
+        (codes.Z_SCORE, dicom_codes.DCM.ZScore),
+        (codes.ECHOGENICITY, dicom_codes.DCM.Echogenicity),
+        (codes.THICKNESS, dicom_codes.LN.Thickness),
+    ):
+        assert (ours.value, ours.display) == (theirs.value, theirs.meaning)
+
+
+def vars_of(scheme: str) -> list[Any]:
+    collection = getattr(dicom_codes, scheme)
+    return [getattr(collection, name) for name in collection.dir("Musculus")]
