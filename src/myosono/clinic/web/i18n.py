@@ -8,6 +8,7 @@ pages fails for it.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from myosono.hashing import sha256_bytes
 LANGUAGES = {"en": "EN", "zh-CN": "中文"}
 """Code (BCP 47) and how the switch names it."""
 
+_FIELD = re.compile(r"\{(\w+)\}")
 _LOCALE = Path(__file__).parent / "locale"
 
 
@@ -41,10 +43,30 @@ def catalogue_version(language: str) -> str:
 def translate(language: str, text: str, **values: Any) -> str:
     """A text in a language, its ``{name}`` fields filled in.
 
-    Only texts with values are formatted, so that a message which happens to hold a brace passes unharmed.
+    Without values, the text may also be one that was filled in where it was made, such as the message of an error: it
+    is then recognised by the entry of the catalogue that it fits, and its values are put into the translation.
     """
-    found = catalogue(language).get(text, text)
-    return found.format(**values) if values else found
+    known = catalogue(language)
+    if values:
+        return known.get(text, text).format(**values)
+    if not known or text in known:
+        return known.get(text, text)
+    for pattern, translation in _patterns(language):
+        if fits := pattern.fullmatch(text):
+            return translation.format(**fits.groupdict())
+    return text
+
+
+@cache
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """Entries with fields, as patterns of what they look like filled in; the longest first, as the most specific."""
+    found = []
+    for text, translation in sorted(catalogue(language).items(), key=lambda entry: -len(entry[0])):
+        parts = _FIELD.split(text)
+        if len(parts) > 1 and len(set(parts[1::2])) == len(parts[1::2]):
+            escaped = (f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts))
+            found.append((re.compile("".join(escaped), re.DOTALL), translation))
+    return found
 
 
 def choose_language(preferences: list[str | None], accept: str, default: str) -> str:

@@ -77,6 +77,7 @@ def environment(language: str) -> jinja2.Environment:
     made.globals["static"] = static
     made.filters["moment"] = moment
     made.filters["second"] = second
+    made.filters["sentence"] = sentence
     made.filters["percent"] = percent
     return made
 
@@ -95,6 +96,14 @@ def moment(value: datetime | None) -> str:
 def second(value: datetime) -> str:
     """A time of this computer's zone, to the second."""
     return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def sentence(text: str) -> str:
+    """A clause, such as the reason of an error, as a sentence."""
+    started = text[:1].upper() + text[1:]
+    if started.endswith((".", "。", "!", "?", "？")):
+        return started
+    return started + ("。" if ord(started[-1:] or "a") >= 0x2E80 else ".")
 
 
 def percent(value: float | None, digits: int = 0) -> str:
