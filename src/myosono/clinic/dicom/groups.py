@@ -153,9 +153,9 @@ def echo_intensity(mean: float, z_score: Mapping[str, object] | None = None) -> 
 
 def finding_sites(muscle: str | None, side: str | None) -> list[sr.FindingSite]:
     """Muscle and laterality, empty where the muscle is unknown."""
-    if muscle not in MUSCLE_CODES:
+    if muscle is None or muscle not in MUSCLE_CODES:
         return []
-    return [sr.FindingSite(MUSCLE_CODES[muscle], None if side is None else SIDE_CODES[side])]
+    return [sr.FindingSite(MUSCLE_CODES[muscle], SIDE_CODES.get(side or ""))]
 
 
 def text(name: Code, value: str) -> sr.TextContentItem:
