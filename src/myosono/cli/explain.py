@@ -67,8 +67,7 @@ def explain_command(
 def show_study(study: HeatMapStudy, to: Console) -> None:
     """What was found in sentences, and the figures with the difference from random maps."""
     from myosono.faithfulness.result import METRICS
-    from myosono.reporting.heat_map_report import METRIC_TITLES, findings, heat_map_banners
-    from myosono.reporting.statements import number
+    from myosono.reporting.heat_map_report import METRIC_TITLES, findings, heat_map_banners, minus
     from myosono.reporting.stress_report import signed
 
     for banner in heat_map_banners(study):
@@ -82,7 +81,7 @@ def show_study(study: HeatMapStudy, to: Console) -> None:
         table.add_column(METRIC_TITLES[metric], justify="right")
     for method in study.methods:
         rows = [study.row(method.name, metric) for metric in METRICS]
-        cells = [f"{number(row.estimate.value, 2)}\n{signed(row.against_random)}" for row in rows]
+        cells = [f"{minus(row.estimate.value, 2)}\n{signed(row.against_random)}" for row in rows]
         table.add_row(escape(method.title), *cells)
     to.print(table)
     for finding in findings(study):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from myosono.faithfulness import Example, HeatMapStudy
 from myosono.reading.overlay import heat_over, shrinkage_over
@@ -24,7 +25,8 @@ def draw_panel(study: HeatMapStudy, examples: Sequence[Example]) -> Figure:
         At least one.
     """
     columns = 1 + len(SHOWN)
-    figure = Figure(figsize=(columns * _SIDE, len(examples) * (_SIDE + 0.22) + 0.3), layout="constrained", dpi=110)
+    layout = ConstrainedLayoutEngine(h_pad=0.11, w_pad=0.03)
+    figure = Figure(figsize=(columns * _SIDE, len(examples) * (_SIDE + 0.22) + 0.3), layout=layout, dpi=110)
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(examples), columns, squeeze=False)
     for row, example in zip(grid, examples, strict=True):
@@ -42,4 +44,5 @@ def draw_panel(study: HeatMapStudy, examples: Sequence[Example]) -> Figure:
 
 
 def _note(axes: Axes, text: str) -> None:
-    axes.text(0, -0.03, text, transform=axes.transAxes, fontsize=7.5, va="top", ha="left")
+    # Out of the layout: a long class name must not push the columns apart.
+    axes.text(0, -0.03, text, transform=axes.transAxes, fontsize=7.5, va="top", ha="left").set_in_layout(False)

@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -67,7 +67,7 @@ def render_heat_maps(study: HeatMapStudy, panel: bytes) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "interval": interval, "signed": signed}
+    environment.filters |= {"minus": minus, "spanned": spanned, "signed": signed}
     return environment.get_template("heat_maps.html").render(
         study=study,
         banners=heat_map_banners(study),
@@ -80,6 +80,22 @@ def render_heat_maps(study: HeatMapStudy, panel: bytes) -> str:
         panel=base64.b64encode(panel).decode("ascii"),
         shrinkage_label=SHRINKAGE_LABEL,
     )
+
+
+def minus(value: float | None, digits: int) -> str:
+    """A number that may be negative, for print."""
+    return number(value, digits).replace("-", "−")
+
+
+def spanned(estimate: Estimate, digits: int) -> str:
+    """An interval whose ends may be negative, for print, or nothing.
+
+    Examples
+    --------
+    >>> spanned(Estimate(0.0, -0.1, 0.2), 2)
+    '−0.10 to 0.20'
+    """
+    return interval(estimate, digits).replace("–", " to ").replace("-", "−")
 
 
 def heat_map_banners(study: HeatMapStudy) -> list[Banner]:
@@ -95,15 +111,15 @@ def heat_map_banners(study: HeatMapStudy) -> list[Banner]:
 
 
 def findings(study: HeatMapStudy) -> list[str]:
-    """What the figures say of the class map, in sentences; an interval that holds 0 decides nothing."""
-    said = [_finding(study, "random", "random maps of the same grid", "against_random")]
-    finer = [study.row("grad_cam_earlier", metric).against_class_map for metric in METRICS]
-    said.append(_counted("Grad-CAM of the stage before", "the class map", dict(zip(METRICS, finer, strict=True))))
-    shrinkage = {metric: study.row("shrinkage", metric).against_random for metric in METRICS}
-    said.append(_counted("The shrinkage map, which is no heat map of a class,", "random maps", shrinkage))
-    if study.similarities:
-        said.append(_after_randomisation(study))
-    return said
+    """What the figures say, in sentences; an interval that holds 0 decides nothing."""
+    other = "random maps of the same grid"
+    said = [
+        _counted("The class map", other, _changes(study, "class_map", "random")),
+        _counted("Grad-CAM of the stage before", other, _changes(study, "grad_cam_earlier", "random")),
+        _counted("Grad-CAM of the stage before", "the class map", _changes(study, "grad_cam_earlier", "class_map")),
+        _counted("The shrinkage map, no heat map of a class,", other, _changes(study, "shrinkage", "random")),
+    ]
+    return [*said, _after_randomisation(study)] if study.similarities else said
 
 
 def verdict(metric: str, change: Estimate) -> str:
@@ -113,9 +129,9 @@ def verdict(metric: str, change: Estimate) -> str:
     return "better" if (change.value < 0) == (metric in _SMALLER_IS_BETTER) else "worse"
 
 
-def _finding(study: HeatMapStudy, other: str, name: str, attribute: str) -> str:
-    changes = {metric: getattr(study.row("class_map", metric), attribute) for metric in METRICS}
-    return _counted("The class map", name, changes)
+def _changes(study: HeatMapStudy, method: str, other: Literal["random", "class_map"]) -> dict[Metric, Estimate]:
+    rows = {metric: study.row(method, metric) for metric in METRICS}
+    return {m: row.against_random if other == "random" else row.against_class_map for m, row in rows.items()}
 
 
 def _counted(subject: str, other: str, changes: Mapping[Metric, Estimate]) -> str:
@@ -145,7 +161,7 @@ def _after_randomisation(study: HeatMapStudy) -> str:
 
 
 def _plain(estimate: Estimate) -> str:
-    return signed(estimate).removeprefix("+").replace("(+", "(").replace(" to +", " to ")
+    return f"{minus(estimate.value, 2)} ({spanned(estimate, 2)})"
 
 
 def _listed(names: list[str]) -> str:
