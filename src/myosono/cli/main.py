@@ -18,6 +18,7 @@ from myosono.cli.explain import explain_command
 from myosono.cli.export import export_command
 from myosono.cli.import_ import import_command
 from myosono.cli.models import models_command
+from myosono.cli.pacs import pacs_app
 from myosono.cli.profile import profile_command
 from myosono.cli.read import read_command
 from myosono.cli.recalibrate import recalibrate_command
@@ -55,6 +56,7 @@ app.command("explain")(explain_command)
 app.command("read")(read_command)
 app.command("reference")(reference_command)
 app.command("models")(models_command)
+app.add_typer(pacs_app, name="pacs")
 
 
 def _version(value: bool) -> None:

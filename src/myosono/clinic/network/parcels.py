@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.database.models import OutboxItem, StoredImage
+from myosono.clinic.dicom.objects import load_sources, make_objects
+from myosono.clinic.dicom.pictures import load_key_pictures
 from myosono.clinic.files.store import FileStore
 from myosono.clinic.reports.key_images import key_images
 from myosono.clinic.reports.pdf import render_pdf
@@ -102,11 +104,8 @@ def make_study_objects(session: Session, settings: ClinicSettings, store: FileSt
     MyosonoError
         If they cannot be made.
     """
-    from myosono.clinic.dicom.objects import load_sources, make_objects
-
     view = load_study(session, item.study_id)
     sources = load_sources(view, store)
-    pdf = None
-    if item.kind == "pdf":
-        pdf = render_pdf(view, settings.language, key_images(session, store, view))
-    return list(make_objects(view, (item.kind,), sources, pdf))
+    pdf = render_pdf(view, settings.language, key_images(session, store, view)) if item.kind == "pdf" else None
+    pictures = load_key_pictures(session, store, view) if item.kind == "capture" else None
+    return make_objects(view, (item.kind,), sources, pdf, pictures)

@@ -19,7 +19,7 @@ from myosono.clinic.network.peers import find_peer
 from myosono.clinic.network.rules import Rules
 from myosono.clinic.network.storing import Outcome, store
 from myosono.clinic.settings import ClinicSettings, Peer
-from myosono.errors import ClinicError, DiskFullError, MyosonoError, PeerError
+from myosono.errors import ClinicError, DiskFullError, MyosonoError, PeerError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Sender:
         for item in items:
             try:
                 yield item, self._parcels.files(item)
-            except (DiskFullError, OSError) as error:
+            except (UnavailableError, DiskFullError, SQLAlchemyError, OSError) as error:
                 self._end(item, "postpone", f"cannot be made now: {error}")
             except MyosonoError as error:
                 self._end(item, "fail", str(error))
@@ -143,6 +143,7 @@ class Sender:
         with self._database.session() as session:
             if problem is None:
                 outbox.done(session, item.id)
+                log.info("%s of study %d sent to %s", item.kind, item.study_id, item.peer)
                 return
             log.warning("%s of study %d to %s: %s", item.kind, item.study_id, item.peer, problem)
             verdicts = {"fail": outbox.fail, "refuse": outbox.refuse, "postpone": outbox.postpone}
