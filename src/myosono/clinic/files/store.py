@@ -8,7 +8,9 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
@@ -17,6 +19,13 @@ from myosono.errors import ClinicError, DiskFullError, NotFoundError, UploadErro
 
 _CHUNK = 1 << 20
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+INCOMING = ".incoming-"
+"""How names of half-written files begin."""
+
+UNPACKING = ".unpack-"
+"""How names of folders begin that archives are unpacked in."""
+
+_TEMPORARY = (INCOMING, UNPACKING)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -118,12 +127,19 @@ class FileStore:
         self.root.mkdir(parents=True, exist_ok=True)
         self._check_room(0)
 
+    def sweep(self, older_than: timedelta = timedelta(hours=6)) -> None:
+        """Remove what killed processes left half-written; it was never acknowledged."""
+        before = time.time() - older_than.total_seconds()
+        for left in self.root.glob(".*"):
+            if left.name.startswith(_TEMPORARY) and left.lstat().st_mtime < before:
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+
     def _check_room(self, size: int) -> None:
         if shutil.disk_usage(self.root).free - size < self._limits.free_bytes:
             raise _full()
 
     def _write(self, data: bytes | Path, suffix: str) -> StoredFile:
-        handle, name = tempfile.mkstemp(prefix=".incoming-", dir=self.root)
+        handle, name = tempfile.mkstemp(prefix=INCOMING, dir=self.root)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as target:

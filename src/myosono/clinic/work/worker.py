@@ -83,6 +83,7 @@ class Worker:
 
     def run_forever(self, stop: threading.Event) -> None:
         """Read until told to stop; what is being read is finished first. Waits where the database does not answer."""
+        self._store.sweep()
         while not stop.is_set():
             try:
                 busy = self.run_once()
