@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterable
 from types import ModuleType
 
 from myosono.errors import MissingExtraError
@@ -52,6 +53,19 @@ _TRAIN = (
 )
 
 
+_CLINIC = (
+    "fastapi",
+    "uvicorn",
+    "python_multipart",
+    "jinja2",
+    "sqlalchemy",
+    "alembic",
+    "pydantic",
+    "argon2",
+    "pynetdicom",
+)
+
+
 def require_train(purpose: str) -> None:
     """Check that the packages of the ``train`` extra are installed, without importing them.
 
@@ -60,9 +74,24 @@ def require_train(purpose: str) -> None:
     MissingExtraError
         If one is not.
     """
-    for package in _TRAIN:
+    _require_all(_TRAIN, "train", purpose)
+
+
+def require_clinic(purpose: str) -> None:
+    """Check that the packages of the ``clinic`` extra are installed, without importing them.
+
+    Raises
+    ------
+    MissingExtraError
+        If one is not.
+    """
+    _require_all(_CLINIC, "clinic", purpose)
+
+
+def _require_all(packages: Iterable[str], extra: str, purpose: str) -> None:
+    for package in packages:
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(
                 f"{purpose} needs the package {package!r}, which is not installed",
-                remedy="Install it with: pip install 'myosono[train]'",
+                remedy=f"Install it with: pip install 'myosono[{extra}]'",
             )

@@ -24,9 +24,11 @@ from myosono.cli.read import read_command
 from myosono.cli.recalibrate import recalibrate_command
 from myosono.cli.reference import reference_command
 from myosono.cli.reproduce import reproduce_command
+from myosono.cli.serve import serve_command
 from myosono.cli.simulate import simulate_command
 from myosono.cli.stress import stress_command
 from myosono.cli.train import train_command
+from myosono.cli.users import users_app
 from myosono.cli.verify import verify_command
 from myosono.errors import MyosonoError, RecipeError, UsageError
 
@@ -56,6 +58,8 @@ app.command("explain")(explain_command)
 app.command("read")(read_command)
 app.command("reference")(reference_command)
 app.command("models")(models_command)
+app.command("serve")(serve_command)
+app.add_typer(users_app, name="users")
 app.add_typer(pacs_app, name="pacs")
 
 

@@ -48,6 +48,21 @@ def upgrade(database: Database) -> str:
         raise ClinicError(f"the database has a schema unknown to this version: {error}", remedy=remedy) from error
 
 
+def revision_of(database: Database) -> str:
+    """The revision that a database has; empty where it is none of ours.
+
+    Raises
+    ------
+    UnavailableError
+        If the database does not answer.
+    """
+    try:
+        with database.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() or ""
+    except OperationalError as error:
+        raise UnavailableError(f"the database does not answer: {error.orig}") from error
+
+
 def newest_revision() -> str:
     """The revision that this version of the package brings."""
     return ScriptDirectory.from_config(configuration()).get_current_head() or ""
