@@ -38,7 +38,8 @@ def test_a_dicom_header_describes_study_and_image(take, store, tmp_path) -> None
     data = edited(
         tmp_path, StudyInstanceUID="1.2.840.1", SeriesInstanceUID="1.2.840.2", PatientID=" 4711 ",
         PatientName="Roe^Jane", PatientSex="F", PatientBirthDate="19600229", PatientAge="", StudyDate="20200301",
-        AccessionNumber="A1", StudyDescription="Muscle", Manufacturer="Maker", ManufacturerModelName="One", Laterality="L",
+        AccessionNumber="A1", StudyDescription="Muscle", Manufacturer="Maker", ManufacturerModelName="One",
+        Laterality="L",
     )  # fmt: skip
     image, study, new = take(data, "", source="dicom", sender="CART")
     assert new
