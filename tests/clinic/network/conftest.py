@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 pytest.importorskip("pynetdicom")
 pytest.importorskip("sqlalchemy")
 
+import numpy as np
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
-from pydicom.uid import generate_uid
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.database.migrate import upgrade
@@ -62,6 +65,47 @@ def variant(source: Path, target: Path, study_uid: str, number: int) -> Path:
     dataset.save_as(buffer, enforce_file_format=True)
     target.write_bytes(buffer.getvalue())
     return target
+
+
+def muscle_dicom(target: Path, study_uid: str, number: int, *, patient: str = "M^Uster") -> Path:
+    """An uncompressed ultrasound image with layered speckle, in a study of its own."""
+    rng = np.random.default_rng(number)
+    rows = np.arange(200)[:, None] / 200
+    tissue = 60 + 50 * np.sin(40 * rows + 0.1 * rng.normal(size=(1, 160))) + 70 * (np.abs(rows - 0.25) < 0.02)
+    pixels = np.clip(tissue * rng.rayleigh(0.8, size=(200, 160)), 2, 250).astype(np.uint8)
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UltrasoundImageStorage
+    dataset.SOPInstanceUID = generate_uid(entropy_srcs=[study_uid, str(number)])
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.StudyInstanceUID = study_uid
+    dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[study_uid, "series"])
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.PatientName, dataset.PatientID = patient, "P-1"
+    dataset.PatientBirthDate, dataset.PatientSex = "19600101", "F"
+    dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = "20261123"
+    dataset.StudyTime = dataset.SeriesTime = dataset.ContentTime = "101500"
+    dataset.StudyID, dataset.AccessionNumber, dataset.ReferringPhysicianName = "1", "A-1", ""
+    dataset.Modality, dataset.Manufacturer, dataset.ManufacturerModelName = "US", "Simulated", "Speckle"
+    dataset.SeriesNumber, dataset.InstanceNumber = 1, number
+    dataset.ImageType = ["ORIGINAL", "PRIMARY"]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(target, enforce_file_format=True)
+    return target
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
 
 
 @pytest.fixture

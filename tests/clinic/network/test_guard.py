@@ -24,21 +24,12 @@ from myosono.clinic.network.storing import store
 from myosono.clinic.settings import ClinicSettings, Peer
 from myosono.errors import PeerError
 
-from .conftest import make_settings, real_file, variant
+from .conftest import make_settings, real_file, variant, wait_until
 from .test_scp import stored
 
 
 def connect(scp: StorageScp) -> socket.socket:
     return socket.create_connection(("127.0.0.1", scp.port), timeout=10)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
 
 
 def associations(scp: StorageScp) -> int:
