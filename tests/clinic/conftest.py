@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from myosono.clinic.files.store import FileStore
 from myosono.clinic.settings import ClinicSettings, UploadLimits
 from myosono.clinic.work.reader import StudyReader, open_reader
 from myosono.clinic.work.worker import Worker
+
+from .postgresql import fresh_database, running_server
 
 
 @pytest.fixture
@@ -88,3 +91,16 @@ def take(database: Database, store: FileStore) -> Callable[..., Accepted]:
             return accept(session, store, data, Origin(name=name, **given))  # type: ignore[arg-type]
 
     return accepted
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """URL of a private PostgreSQL server; skips where none is installed."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> str:
+    """URL of an empty PostgreSQL database."""
+    return fresh_database(postgresql_server, f"clinic_{uuid.uuid4().hex}")
