@@ -40,5 +40,5 @@ def since(session: Session, number: int, *, limit: int = 200) -> list[Event]:
 
 
 def forget_old(session: Session) -> None:
-    """Drop events that no page waits for any more."""
-    session.execute(delete(Event).where(Event.at < utc_now() - KEPT))
+    """Drop events that no page waits for any more. The newest stays, so that SQLite never gives its number again."""
+    session.execute(delete(Event).where(Event.at < utc_now() - KEPT, Event.id < latest(session)))

@@ -29,6 +29,7 @@ from myosono.errors import (
     PeerError,
     UnavailableError,
     UploadError,
+    UsageError,
 )
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ STATUS: tuple[tuple[type[MyosonoError], int], ...] = (
     (ConflictError, 409),
     (DiskFullError, 507),
     (UploadError, 422),
+    (UsageError, 422),
     (ImageError, 422),
     (UnavailableError, 503),
     (PeerError, 502),

@@ -1,0 +1,327 @@
+// One image on a canvas: zoom, pan, brightness and contrast, a map over it, lines that measure.
+
+import { t } from "../i18n.js";
+import { bitmap, frameAddress, mapAddress } from "./frames.js";
+import { lengthOf, regionAt } from "./geometry.js";
+
+const LARGEST = 24;
+const LINE = "#ffd24a";
+const REFUSED = "#ff8a80";
+
+export class Pane {
+  /** `root` is the section; `onView` is called when zoom or place has changed, `onFail` with a message for people. */
+  constructor(root, { onView = () => {}, onFail = () => {} } = {}) {
+    this.root = root;
+    this.canvas = root.querySelector("canvas");
+    this.context = this.canvas.getContext("2d");
+    this.onView = onView;
+    this.onFail = onFail;
+    this.image = null;
+    this.frame = 0;
+    this.picture = null;
+    this.map = null;
+    this.layer = "";
+    this.opacity = 0.55;
+    this.showArea = false;
+    this.view = { zoom: 1, x: 0.5, y: 0.5 }; // zoom over fitting; x, y: what lies in the middle, as a share of the frame
+    this.brightness = 1;
+    this.contrast = 1;
+    this.lines = new Map(); // image id -> lines, so that they are there again when the image is
+    this.drawn = null;
+    this.wanted = 0;
+    this.scheduled = false;
+    new ResizeObserver(() => this.resize()).observe(this.canvas);
+  }
+
+  get facts() {
+    return this.image?.frames[this.frame] ?? null;
+  }
+
+  /** Show a frame of an image; the last one asked for wins. */
+  async show(image, frame = 0, { keepView = false } = {}) {
+    const mine = (this.wanted += 1);
+    const other = image.id !== this.image?.id;
+    this.image = image;
+    this.frame = Math.max(0, Math.min(frame, Math.max(0, image.frames.length - 1)));
+    if (other) {
+      this.picture = null;
+      this.map = null;
+      this.drawn = null;
+      if (!keepView) this.view = { zoom: 1, x: 0.5, y: 0.5 };
+    }
+    this.describe();
+    this.draw();
+    try {
+      const number = this.facts?.frame ?? 0;
+      const layer = this.layer && this.facts?.maps ? this.layer : "";
+      const [picture, map] = await Promise.all([
+        bitmap(frameAddress(image.id, number)),
+        layer ? bitmap(mapAddress(image.id, number, layer)).catch(() => null) : null,
+      ]);
+      if (mine !== this.wanted) return;
+      this.picture = picture;
+      this.map = map;
+      this.root.dataset.ready = `${image.id}/${this.frame}/${layer}`;
+      this.draw();
+    } catch (error) {
+      if (mine !== this.wanted) return;
+      this.picture = null;
+      this.note(error.message);
+      this.draw();
+      this.onFail(error.message);
+    }
+  }
+
+  again() {
+    if (this.image) return this.show(this.image, this.frame);
+    return Promise.resolve();
+  }
+
+  describe() {
+    const { image, facts } = this;
+    const site = image.side && image.muscle ? `${image.side}${image.muscle}` : t("site unknown");
+    this.root.querySelector(".pane-title").textContent = `${site} · ${image.name}`;
+    const words = [];
+    if (facts) {
+      const top = facts.label ?? Object.entries(facts.probabilities).sort((a, b) => b[1] - a[1])[0]?.[0];
+      if (facts.abstained) words.push(t("no class"));
+      else if (top) words.push(`${t(top)} ${Math.round(100 * facts.probabilities[top])} %`);
+      if (facts.echoIntensity != null) words.push(t("echo intensity {value}", { value: facts.echoIntensity.toFixed(0) }));
+      if (this.layer === "shrinkage") words.push(t("the threshold removed {percent} % of the features: a diagnostic of the network", { percent: Math.round(100 * facts.shrinkage) }));
+    }
+    this.root.querySelector(".pane-facts").textContent = words.join("\n");
+    const reasons = image.error ? [image.error] : (facts?.reasons ?? []);
+    this.note(reasons.join("; "));
+  }
+
+  note(text) {
+    const note = this.root.querySelector(".pane-note");
+    note.textContent = text;
+    note.hidden = !text;
+  }
+
+  // -- between screen and frame ------------------------------------------------------------------------------------
+
+  /** Scale and offset: frame pixels to canvas pixels. */
+  transform() {
+    const { width, height } = this.picture;
+    const fit = Math.min(this.canvas.width / width, this.canvas.height / height);
+    const scale = fit * this.view.zoom;
+    return {
+      scale,
+      dx: this.canvas.width / 2 - this.view.x * width * scale,
+      dy: this.canvas.height / 2 - this.view.y * height * scale,
+    };
+  }
+
+  /** A point of the page in pixels of the frame. */
+  toFrame(clientX, clientY) {
+    const box = this.canvas.getBoundingClientRect();
+    const { scale, dx, dy } = this.transform();
+    const ratio = this.canvas.width / box.width;
+    return { x: ((clientX - box.left) * ratio - dx) / scale, y: ((clientY - box.top) * ratio - dy) / scale };
+  }
+
+  zoomAt(factor, clientX, clientY) {
+    if (!this.picture) return;
+    const box = this.canvas.getBoundingClientRect();
+    const held = this.toFrame(clientX ?? box.left + box.width / 2, clientY ?? box.top + box.height / 2);
+    const zoom = Math.min(LARGEST, Math.max(0.5, this.view.zoom * factor));
+    const change = this.view.zoom / zoom;
+    const { width, height } = this.picture;
+    this.view = {
+      zoom,
+      x: held.x / width + (this.view.x - held.x / width) * change,
+      y: held.y / height + (this.view.y - held.y / height) * change,
+    };
+    this.moved();
+  }
+
+  panBy(dx, dy) {
+    if (!this.picture) return;
+    const box = this.canvas.getBoundingClientRect();
+    const { scale } = this.transform();
+    const ratio = this.canvas.width / box.width / scale;
+    this.view = {
+      ...this.view,
+      x: this.view.x - (dx * ratio) / this.picture.width,
+      y: this.view.y - (dy * ratio) / this.picture.height,
+    };
+    this.moved();
+  }
+
+  fit() {
+    this.view = { zoom: 1, x: 0.5, y: 0.5 };
+    this.moved();
+  }
+
+  moved() {
+    this.view.x = Math.min(1, Math.max(0, this.view.x));
+    this.view.y = Math.min(1, Math.max(0, this.view.y));
+    this.draw();
+    this.onView(this.view);
+  }
+
+  // -- brightness and contrast -------------------------------------------------------------------------------------
+
+  windowBy(dx, dy) {
+    this.contrast = Math.min(6, Math.max(0.2, this.contrast * Math.exp(dx / 250)));
+    this.brightness = Math.min(6, Math.max(0.1, this.brightness * Math.exp(-dy / 250)));
+    this.draw();
+  }
+
+  resetWindow() {
+    this.brightness = 1;
+    this.contrast = 1;
+    this.draw();
+  }
+
+  // -- lines -------------------------------------------------------------------------------------------------------
+
+  get linesHere() {
+    if (!this.lines.has(this.image.id)) this.lines.set(this.image.id, []);
+    return this.lines.get(this.image.id);
+  }
+
+  startLine(point) {
+    this.drawn = { a: point, b: point };
+  }
+
+  moveLine(point) {
+    if (!this.drawn) return;
+    this.drawn.b = point;
+    this.draw();
+  }
+
+  /** Keep the line if it has a length; a tap is none. Returns its length, or null. */
+  endLine() {
+    const line = this.drawn;
+    this.drawn = null;
+    if (!line) return null;
+    const length = this.measure(line);
+    if (Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y) >= 2 && length.reason !== "regions") this.linesHere.push(line);
+    this.draw();
+    return length;
+  }
+
+  measure(line) {
+    return lengthOf(this.facts?.regions ?? [], line.a, line.b);
+  }
+
+  clearLines() {
+    this.lines.delete(this.image?.id);
+    this.draw();
+  }
+
+  words(length) {
+    if (length.reason === "regions") return t("crosses regions of different scale");
+    if (length.mm === null) return t("{n} pixels (no scale)", { n: length.pixels.toFixed(0) });
+    return t("{n} mm", { n: length.mm.toFixed(1) });
+  }
+
+  /** Say which scale holds under the pointer. */
+  point(clientX, clientY) {
+    const scale = this.root.querySelector(".pane-scale");
+    if (!this.picture || !this.facts) {
+      scale.textContent = "";
+      return;
+    }
+    const { x, y } = this.toFrame(clientX, clientY);
+    const region = regionAt(this.facts.regions, x, y);
+    if (!region?.mm_per_pixel_x) scale.textContent = t("no scale here: lengths in pixels");
+    else if (Math.abs(region.mm_per_pixel_x - region.mm_per_pixel_y) < 1e-6) scale.textContent = t("{x} mm a pixel", { x: region.mm_per_pixel_x.toFixed(3) });
+    else scale.textContent = t("{x} mm a pixel across, {y} down", { x: region.mm_per_pixel_x.toFixed(3), y: region.mm_per_pixel_y.toFixed(3) });
+  }
+
+  // -- drawing -----------------------------------------------------------------------------------------------------
+
+  resize() {
+    const ratio = globalThis.devicePixelRatio || 1;
+    const width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
+    const height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
+    if (this.canvas.width === width && this.canvas.height === height) return;
+    this.canvas.width = width;
+    this.canvas.height = height;
+    this.draw();
+  }
+
+  draw() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      this.paint();
+    });
+  }
+
+  paint() {
+    const { context, canvas, picture } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.filter = "none";
+    context.globalAlpha = 1;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (!picture) return;
+    const { scale, dx, dy } = this.transform();
+    context.setTransform(scale, 0, 0, scale, dx, dy);
+    context.imageSmoothingEnabled = scale < 4; // from there on pixels are shown as they are
+    context.filter = `brightness(${this.brightness}) contrast(${this.contrast})`;
+    context.drawImage(picture, 0, 0);
+    context.filter = "none";
+    if (this.map && this.facts) {
+      const [top, left, bottom, right] = this.facts.area;
+      context.globalAlpha = this.opacity;
+      context.imageSmoothingEnabled = true;
+      context.drawImage(this.map, left, top, right - left, bottom - top);
+      context.globalAlpha = 1;
+    }
+    const thin = (globalThis.devicePixelRatio || 1) / scale;
+    if (this.showArea && this.facts) this.paintFrames(thin);
+    for (const line of this.linesHere) this.paintLine(line, thin);
+    if (this.drawn) this.paintLine(this.drawn, thin);
+  }
+
+  paintFrames(thin) {
+    const { context } = this;
+    const [top, left, bottom, right] = this.facts.area;
+    context.lineWidth = 1.5 * thin;
+    context.strokeStyle = "#6fc3d3";
+    context.setLineDash([]);
+    context.strokeRect(left, top, right - left, bottom - top);
+    context.strokeStyle = LINE;
+    context.setLineDash([6 * thin, 4 * thin]);
+    for (const one of this.facts.regions) context.strokeRect(one.left, one.top, one.right - one.left, one.bottom - one.top);
+    context.setLineDash([]);
+  }
+
+  paintLine({ a, b }, thin) {
+    const { context } = this;
+    const length = this.measure({ a, b });
+    const colour = length.reason === "regions" ? REFUSED : LINE;
+    context.strokeStyle = "rgb(0 0 0 / 70%)";
+    context.lineWidth = 4 * thin;
+    context.beginPath();
+    context.moveTo(a.x, a.y);
+    context.lineTo(b.x, b.y);
+    context.stroke();
+    context.strokeStyle = colour;
+    context.lineWidth = 1.75 * thin;
+    context.stroke();
+    for (const end of [a, b]) {
+      context.beginPath();
+      context.moveTo(end.x - 5 * thin, end.y);
+      context.lineTo(end.x + 5 * thin, end.y);
+      context.moveTo(end.x, end.y - 5 * thin);
+      context.lineTo(end.x, end.y + 5 * thin);
+      context.stroke();
+    }
+    const text = this.words(length);
+    context.font = `600 ${14 * thin}px system-ui, sans-serif`;
+    const width = context.measureText(text).width;
+    const x = Math.max(a.x, b.x) + 8 * thin;
+    const y = (a.y + b.y) / 2;
+    context.fillStyle = "rgb(0 0 0 / 75%)";
+    context.fillRect(x - 4 * thin, y - 14 * thin, width + 8 * thin, 20 * thin);
+    context.fillStyle = colour;
+    context.fillText(text, x, y + 1 * thin);
+  }
+}
