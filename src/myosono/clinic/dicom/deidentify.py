@@ -1,0 +1,100 @@
+"""De-identification on export: the basic confidentiality profile of DICOM PS3.15 Annex E, and clean pixels."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sr.coding import Code
+from pydicom.tag import Tag
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from myosono.clinic.dicom.cleaning import clean_pixels, little_endian, unpack_pixels
+from myosono.clinic.dicom.elements import Scrubber, readable
+from myosono.clinic.dicom.header import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
+from myosono.clinic.dicom.profile import DeidentifyOptions
+from myosono.errors import ClinicError
+
+_METHOD = "DICOM PS3.15 E.1 basic profile, myosono"
+
+_PIXEL_DATA = Tag("PixelData")
+
+__all__ = ["DeidentifyOptions", "deidentify"]
+
+
+def deidentify(dataset: Dataset, options: DeidentifyOptions) -> Dataset:
+    """A copy of an image that says no more than the profile allows of who was examined, where, when and by whom.
+
+    Parameters
+    ----------
+    dataset
+        An image as `pydicom.dcmread` gives it, any transfer syntax; it is not changed.
+    options
+        The secret salt, and what is kept.
+
+    Returns
+    -------
+    Dataset
+        Explicit VR Little Endian, with new file meta information and an empty preamble. All UIDs, names and dates are
+        replaced, emptied or removed by Table E.1-1, down into every sequence; private and unknown elements, overlays,
+        curves and thumbnails are removed; what was done is coded in De-identification Method Code Sequence.
+
+    Raises
+    ------
+    ClinicError
+        If it is no image (a report or a document cannot be cleaned), or its B-mode area is not known.
+    ImageError
+        If its pixels cannot be decoded.
+    """
+    path = Path(str(getattr(dataset, "filename", None) or dataset.get("SOPInstanceUID", "image")))
+    if "PixelData" not in dataset:
+        name = UID(str(dataset.get("SOPClassUID", ""))).name or "object"
+        raise ClinicError(f"is a {name} without pixels, and is not de-identified", path=path, remedy="Export images.")
+    cleaned = _copy(dataset)
+    if options.clean_pixels:
+        how = clean_pixels(dataset, cleaned, path, options.area)
+    else:
+        unpack_pixels(dataset, cleaned, path)
+    Scrubber(dataset, options).clean(cleaned)
+    cleaned.PatientIdentityRemoved = "YES"
+    cleaned.DeidentificationMethod = _METHOD
+    cleaned.DeidentificationMethodCodeSequence = [_item(code) for code in options.methods()]
+    cleaned.LongitudinalTemporalInformationModified = "MODIFIED" if options.shift_dates else "REMOVED"
+    if options.clean_pixels:
+        cleaned.BurnedInAnnotation = "NO"
+        cleaned.DeidentificationMethod = [_METHOD, f"Pixels blanked {how}"]
+    _set_meta(cleaned)
+    return cleaned
+
+
+def _copy(dataset: Dataset) -> Dataset:
+    """The header, in little endian, its text decoded to be written as UTF-8, without what cannot be read."""
+    header = Dataset()
+    for tag in sorted(dataset.keys()):
+        element = None if tag == _PIXEL_DATA else readable(dataset, tag)
+        if element is not None:
+            header.add(deepcopy(element))
+    header.decode()
+    header.SpecificCharacterSet = "ISO_IR 192"
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    little_endian(dataset, header)
+    return header
+
+
+def _item(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
+    item.CodeMeaning = code.meaning[:64]
+    return item
+
+
+def _set_meta(dataset: Dataset) -> None:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.ImplementationClassUID = IMPLEMENTATION_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_NAME
+    dataset.file_meta = meta
