@@ -109,3 +109,34 @@ class Orthanc:
             "/tools/find", {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}, "Expand": False}
         )
         return [self.ask(f"/instances/{one}/simplified-tags") for one in found]
+
+
+class DcmtkArchive:
+    """``dcmqrscp``, the archive of DCMTK, which knows our AE title and port."""
+
+    def __init__(self, folder: Path, our_port: int) -> None:
+        self.tool = dcmtk("dcmqrscp")
+        self.folder = folder
+        self.port = free_port()
+        self.our_port = our_port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        storage = self.folder / "storage"
+        storage.mkdir(parents=True)
+        config = self.folder / "dcmqrscp.cfg"
+        config.write_text(
+            f"NetworkTCPPort = {self.port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+            f"HostTable BEGIN\nclinic = (MYOSONO, 127.0.0.1, {self.our_port})\nHostTable END\n"
+            "VendorTable BEGIN\nVendorTable END\n"
+            f"AETable BEGIN\nARCHIVE {storage} RW (200, 1024mb) ANY\nAETable END\n"
+        )
+        with (self.folder / "dcmqrscp.log").open("ab") as log:
+            self.process = subprocess.Popen([self.tool, "-c", str(config)], stdout=log, stderr=log)
+        wait_for_port(self.port, self.process)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
