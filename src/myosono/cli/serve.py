@@ -13,7 +13,7 @@ from myosono.extras import require_clinic
 
 if TYPE_CHECKING:
     from myosono.clinic.settings import ClinicSettings
-    from myosono.clinic.web.server import ClinicServer
+    from myosono.clinic.web.server import ClinicServer, Fill
 
 _DEMO_FOLDER = Path("clinic-demo")
 _DEMO_MARK = "THIS-IS-A-DEMO.txt"
@@ -71,13 +71,13 @@ def serve_command(
     from myosono.clinic.web.server import ClinicServer
 
     check_exposure(settings)
+    fill: Fill | None = None
     if demo:
-        _mark_demo(settings)
-    server = ClinicServer(settings, pacs=pacs)
-    if demo:
-        from myosono.clinic.demo import make_demo
+        from myosono.clinic.demo import demo_settings, make_demo
 
-        make_demo(settings, server.database)
+        _mark_demo(settings)
+        settings, fill = demo_settings(settings), make_demo
+    server = ClinicServer(settings, pacs=pacs, fill=fill)
     server.run(lambda running: _greet(running, demo=demo, open_browser=open_browser))
 
 
@@ -87,7 +87,7 @@ def _greet(server: ClinicServer, *, demo: bool, open_browser: bool) -> None:
     settings = server.settings
     lines = [f"[bold]Open [link={server.url}]{server.url}[/link][/] in the browser.", ""]
     if demo:
-        lines.append("Simulated studies of no real patient; delete the folder at any time.")
+        lines.append("Simulated studies of no real patient. They arrive while you look.")
     elif not settings.accounts:
         lines.append("No accounts: whoever uses this computer may read and sign.")
     elif server.needs_setup:

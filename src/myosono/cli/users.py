@@ -95,10 +95,10 @@ def _set_disabled(name: str, disabled: bool, data: Path | None, database_url: st
 
 
 def _find(session: Session, name: str) -> User:
-    from myosono.clinic.accounts.users import find_user
+    from myosono.clinic.accounts.users import find_user, list_users
 
     user = find_user(session, name)
-    if user is None or not user.password_hash:
+    if user is None or user not in list_users(session):
         raise NotFoundError(f"no user {name}", remedy="myosono users list shows all.")
     return user
 

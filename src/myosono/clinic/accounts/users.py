@@ -22,6 +22,9 @@ LOCAL_USER = "local"
 """Who reads and signs where the clinic runs without accounts. It has no password, so that nobody logs in as it."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{1,99}")
+_HASHED = "$argon2"
+"""How the hash of a password begins; others belong to nobody who could sign in."""
+
 _SETUP_LOCK = 0x73657475  # "setu"
 
 
@@ -108,8 +111,8 @@ def create_first_admin(session: Session, name: str, password: str, *, full_name:
 
 
 def has_users(session: Session) -> bool:
-    """Whether anyone can log in: the local user without a password does not count."""
-    return session.scalar(select(User.id).where(User.password_hash != "").limit(1)) is not None
+    """Whether anyone can log in: users without a password, such as the local one, do not count."""
+    return session.scalar(select(User.id).where(User.password_hash.startswith(_HASHED)).limit(1)) is not None
 
 
 def local_user(session: Session) -> User:
@@ -143,7 +146,7 @@ def get_user(session: Session, user_id: int) -> User:
 
 def list_users(session: Session) -> list[User]:
     """All who have or had a password, by name."""
-    return list(session.scalars(select(User).where(User.password_hash != "").order_by(User.name)))
+    return list(session.scalars(select(User).where(User.password_hash.startswith(_HASHED)).order_by(User.name)))
 
 
 def check_password(user_hash: str | None, password: str) -> bool:
@@ -210,7 +213,7 @@ def set_disabled(session: Session, user: User, disabled: bool, *, by: str) -> No
 
 def _keep_an_admin(session: Session, user: User) -> None:
     others = select(func.count()).where(
-        User.role == "admin", User.disabled.is_(False), User.password_hash != "", User.id != user.id
+        User.role == "admin", User.disabled.is_(False), User.password_hash.startswith(_HASHED), User.id != user.id
     )
     if user.role == "admin" and not session.scalar(others):
         raise ForbiddenError("the clinic would have no administrator left", remedy="Make another user one first.")

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from myosono.clinic.accounts.users import has_users
 from myosono.clinic.database.engine import Database
@@ -21,12 +22,15 @@ from myosono.clinic.network.sender import Sender
 from myosono.clinic.settings import ClinicSettings
 from myosono.clinic.web.app import create_app
 from myosono.clinic.work.process import WorkerProcess
-from myosono.errors import ClinicError
+from myosono.errors import ClinicError, MyosonoError
 
 _log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10
 """How long an answer that is under way may take after the server was told to stop."""
+
+
+Fill = Callable[[ClinicSettings, Database], None]
 
 
 class ClinicServer:
@@ -38,6 +42,8 @@ class ClinicServer:
         Address, certificate, database and the rest.
     pacs
         Start the DICOM node too, in this process.
+    fill
+        Called with settings and database once requests are answered, before images are read: the demonstration.
 
     Raises
     ------
@@ -45,8 +51,8 @@ class ClinicServer:
         See `create_app`.
     """
 
-    def __init__(self, settings: ClinicSettings, *, pacs: bool = False) -> None:
-        self.settings, self.pacs = settings, pacs
+    def __init__(self, settings: ClinicSettings, *, pacs: bool = False, fill: Fill | None = None) -> None:
+        self.settings, self.pacs, self.fill = settings, pacs, fill
         self.database = Database(settings)
         self.app: FastAPI = create_app(settings, self.database)
         self.port = settings.port
@@ -112,9 +118,10 @@ class ClinicServer:
         return listening
 
     def _start_parts(self, parts: ExitStack) -> None:
-        worker = WorkerProcess(self.settings)
-        worker.start()
-        parts.callback(worker.stop)
+        fill = self.fill
+        reading = _Reading(self.settings, None if fill is None else lambda: fill(self.settings, self.database))
+        reading.start()
+        parts.callback(reading.stop)
         if self.pacs:
             node = Node(self.settings, self.database, worker=False)
             node.start()
@@ -141,6 +148,36 @@ class ClinicServer:
             ssl_keyfile=settings.tls_key,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+
+
+class _Reading:
+    """The reading process, started once the clinic is filled, which takes longer than a person waits for a page."""
+
+    def __init__(self, settings: ClinicSettings, fill: Callable[[], None] | None) -> None:
+        self._worker, self._fill = WorkerProcess(settings), fill
+        self._stopped, self._turn = False, threading.Lock()
+
+    def start(self) -> None:
+        if self._fill is None:
+            self._worker.start()
+        else:
+            # Not waited for at the end: it goes on where it was when the demonstration is started again.
+            threading.Thread(target=self._fill_first, args=(self._fill,), name="filling", daemon=True).start()
+
+    def stop(self) -> None:
+        with self._turn:
+            self._stopped = True
+        self._worker.stop()
+
+    def _fill_first(self, fill: Callable[[], None]) -> None:
+        try:
+            fill()
+        except (MyosonoError, SQLAlchemyError, OSError) as error:
+            if not self._stopped:
+                _log.error("the demonstration is not complete: %s", error)
+        with self._turn:
+            if not self._stopped:
+                self._worker.start()
 
 
 class _Closing(Protocol):
