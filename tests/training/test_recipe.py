@@ -33,9 +33,17 @@ def test_overrides_reach_into_a_teacher_that_is_absent_off_or_there(tmp_path, te
 
 
 def test_a_teacher_is_fitted_by_the_recipe_with_its_own_settings():
-    recipe = Recipe(size=64, mixup=0.3, keep="last", model_options={"initial_bias": 0.0}, teacher=Teacher(epochs=7))
+    recipe = Recipe(
+        size=64,
+        mixup=0.3,
+        keep="last",
+        patience=90,
+        learning_rate=1e-3,
+        model_options={"initial_bias": 0.0},
+        teacher=Teacher(epochs=7),
+    )
     fitted = recipe.for_teacher()
-    expected = Recipe(size=64, model="tf_efficientnet_lite0", pretrained=True, epochs=7, learning_rate=3e-3)
+    expected = Recipe(size=64, model="tf_efficientnet_lite0", pretrained=True, epochs=7)
     assert fitted == expected
     assert Recipe().for_teacher() is None
 

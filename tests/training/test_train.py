@@ -85,6 +85,15 @@ def test_the_last_epoch_is_kept_where_the_recipe_says_so_and_none_is_stopped_ear
     assert all(torch.equal(kept[name], last[name]) for name in last)
 
 
+def test_what_resumes_is_the_last_epoch_and_not_the_best(tiny_cohort, tiny_recipe, tmp_path):
+    recipe = tiny_recipe.model_copy(update={"epochs": 4, "learning_rate": 0.03})
+    run, _ = train(tiny_cohort, recipe, tmp_path / "run", only_folds=[0], quiet=True)
+    facts = json.loads((run.fold_folder(0) / "fold.json").read_text())
+    assert facts["best_epoch"] < 3, "the last epoch is the best: this proves nothing"
+    epochs = [torch.load(run.fold_folder(0) / f"{name}.ckpt", weights_only=False)["epoch"] for name in ("best", "last")]
+    assert epochs == [facts["best_epoch"], 3]
+
+
 def _train_until_killed(cohort_folder, recipe, out):
     from myosono.cohort import Cohort
 

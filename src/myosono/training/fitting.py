@@ -117,17 +117,19 @@ def fold_facts(task: FoldTask) -> dict[str, Any]:
 def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    best = task.recipe.keep == "best"
-    checkpoint = ModelCheckpoint(
-        task.folder,
-        filename="best",  # also where the last epoch is kept: it is the one to predict with
-        monitor=MONITOR if best else None,
-        mode="min",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )
-    stopping = EarlyStopping(MONITOR, patience=task.recipe.patience, mode="min", check_on_train_epoch_end=False)
+    recipe = task.recipe
+    common: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": False}
+    choosing: list[pl.Callback]
+    if recipe.keep == "best":
+        choosing = [
+            EarlyStopping(MONITOR, patience=recipe.patience, mode="min", check_on_train_epoch_end=False),
+            ModelCheckpoint(task.folder, filename="best", monitor=MONITOR, mode="min", **common),
+            # save_last would write only when the best is written; what resumes needs every epoch
+            ModelCheckpoint(task.folder, filename="last", **common),
+        ]
+    else:
+        # The file is called best here too: it is the one to predict with.
+        choosing = [ModelCheckpoint(task.folder, filename="best", save_last=True, **common)]
     return pl.Trainer(
         max_epochs=task.recipe.epochs,
         accelerator="auto",
@@ -138,7 +140,7 @@ def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
         enable_model_summary=False,
         num_sanity_val_steps=0,
         gradient_clip_val=5.0,
-        callbacks=[EpochLog(task.folder / "log.csv"), progress, *([stopping] if best else []), checkpoint],
+        callbacks=[EpochLog(task.folder / "log.csv"), progress, *choosing],
     )
 
 

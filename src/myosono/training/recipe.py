@@ -42,11 +42,12 @@ class Teacher(_Strict):
     model_options: dict[str, Any] = Field(default_factory=dict)
     pretrained: bool = Field(True, description="start the teacher from ImageNet weights")
     epochs: int = Field(25, ge=1, le=1000)
+    patience: int = Field(15, ge=1, description="as the recipe's own")
     learning_rate: float = Field(3e-3, gt=0, lt=1)
     temperature: float = Field(2.0, ge=1, le=20, description="both networks' logits are divided by it")
     weight: float = Field(0.8, gt=0, le=1, description="share of the teacher in the loss; the labels have the rest")
     views: int = Field(
-        12, ge=1, le=1000, description="augmented views of each image that the teacher answers; epochs take turns"
+        10, ge=1, le=1000, description="augmented views of each image that the teacher answers; epochs take turns"
     )
 
 
@@ -111,7 +112,7 @@ class Recipe(_Strict):
         """The recipe by which the teacher is fitted, or None without one."""
         if self.teacher is None:
             return None
-        own = self.teacher.model_dump(include={"model", "model_options", "pretrained", "epochs", "learning_rate"})
+        own = self.teacher.model_dump(exclude={"temperature", "weight", "views"})
         return self.model_copy(update=own | {"teacher": None, "mixup": 0.0, "keep": "best"})
 
 
