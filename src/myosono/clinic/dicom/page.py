@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 1024, 640
 _MARGIN, _TOP, _PANEL_HEIGHT = 16, 46, 376
 _PANEL_WIDTH = (WIDTH - 3 * _MARGIN) // 2
 _BARS, _FOOT, _FOOT_LINES = 446, 562, 4
-_BAR_WIDTH = 200
+_BAR_WIDTH, _VERDICT_LINES = 200, 6
 _INK, _MUTED, _WARNING = (235, 235, 235), (165, 165, 170), (255, 196, 87)
 _BAR, _GROUND = (94, 201, 98), (52, 52, 58)
 
@@ -94,21 +94,18 @@ def _bars(draw: ImageDraw.ImageDraw, picture: KeyPicture) -> None:
 
 
 def _verdict(draw: ImageDraw.ImageDraw, view: StudyView, left: int) -> None:
-    answer = "no answer (abstained)" if view.abstained else view.answer
-    lines = [f"Patient: {answer}"]
-    if view.reasons:
-        lines.append("; ".join(view.reasons))
+    """The patient's answer, then the reasons as far as there is room: the report has them all."""
+    lines = [f"Patient: {'no answer (abstained)' if view.abstained else view.answer}"]
     if view.prediction_set:
         lines.append(f"Prediction set: {', '.join(view.prediction_set)}")
     signed = view.signed
-    if signed is None:
-        lines.append("Not signed by a physician")
-    else:
-        lines.append(f"Signed reading of a physician: {signed.diagnosis or 'see the report'}")
-    font, top = _font(16), _BARS + 6
-    for line in [part for one in lines for part in _wrapped(draw, one, font, _PANEL_WIDTH)][:5]:
-        draw.text((left, top), line, _INK, font)
-        top += 25
+    said = "Not signed by a physician" if signed is None else f"Physician: {signed.diagnosis or 'see the report'}"
+    font = _font(14)
+    lines += [said, *(part for reason in view.reasons for part in _wrapped(draw, reason, font, _PANEL_WIDTH))]
+    if len(lines) > _VERDICT_LINES:
+        lines = [*lines[: _VERDICT_LINES - 1], "... (more in the report)"]
+    for number, line in enumerate(lines):
+        draw.text((left, _BARS + (4 + 18 * number if number else 0)), _plain(line), _INK, font if number else _font(17))
 
 
 def _foot(draw: ImageDraw.ImageDraw, view: StudyView) -> None:
