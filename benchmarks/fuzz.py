@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=100_000, help="in all, or of each --target")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--target", action="append", choices=sorted(BY_NAME))
+    parser.add_argument("--target", action="append", choices=[target.name for target in TARGETS])
     parser.add_argument("--budget-minutes", type=float, default=1e6)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--show", nargs=2, metavar=("TARGET", "CASE"))

@@ -169,7 +169,7 @@ def _warm_up(name: str, folder: str) -> None:
     """Import what the target needs before limits hold: an import may write caches, and is no case's fault."""
     from fuzzing.targets import BY_NAME, case
 
-    for number in range(3):
+    for number in range(3 if BY_NAME[name].share else 0):
         try:
             BY_NAME[name].run(case(BY_NAME[name], 0, number), Path(tempfile.mkdtemp(dir=folder)))
         except Exception:  # noqa: BLE001  only its imports matter

@@ -16,6 +16,7 @@ from fuzzing import seeds
 from fuzzing.bombs import make_bomb
 from fuzzing.dicom import dicom_header
 from fuzzing.mutations import GENERAL, TEXT, Mutation, bmp_header, make_png, several
+from fuzzing.probes import PROBES, no_bytes
 from myosono.imaging import read_frames
 
 FRAMES = 6
@@ -140,7 +141,8 @@ TARGETS: tuple[Target, ...] = (
     Target("reference", 0.03, _mutated(lambda: (seeds.reference_file(),), TEXT), _open_reference),
     Target("settings", 0.03, _mutated(lambda: (seeds.SETTINGS,), TEXT), _load_settings),
 )
-BY_NAME = {target.name: target for target in TARGETS}
+_PROBES = [Target(f"probe: {name}", 0.0, no_bytes, run) for name, run in PROBES.items()]
+BY_NAME = {target.name: target for target in (*TARGETS, *_PROBES)}
 
 
 def case(target: Target, seed: int, number: int) -> bytes:

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DAMAGED_TEXT = (OSError, ValueError, RecursionError)
+"""What parsers of JSON, TOML and YAML raise for a damaged or hostile file; nesting without end is no `ValueError`."""
+
+DAMAGED_TABLE = (*DAMAGED_TEXT, ArithmeticError, AttributeError, LookupError, TypeError, NotImplementedError)
+"""What pandas and pyarrow raise for one; found by fuzzing (benchmarks/fuzz.py)."""
+
 
 class MyosonoError(Exception):
     """Base of every error that myosono raises on purpose.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from myosono.errors import ClinicError
+from myosono.errors import DAMAGED_TEXT, ClinicError
 
 SETTINGS_FILE = "clinic.toml"
 DEFAULT_DATA = Path("clinic")
@@ -151,7 +151,7 @@ def load_settings(data: Path = DEFAULT_DATA, **overrides: Any) -> ClinicSettings
     path = data / SETTINGS_FILE
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except DAMAGED_TEXT as error:
         raise ClinicError(f"not a TOML file: {error}", path=path, remedy="Mend or remove it.") from error
     given = {key: value for key, value in overrides.items() if value is not None}
     try:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.errors import SplitError
+from myosono.errors import DAMAGED_TABLE, SplitError
 
 SCENARIOS = MappingProxyType({1: "affected", 2: "ibm_vs_normal", 3: "ibm_vs_other", 4: "four_class"})
 """Scenario number → the task it serves."""
@@ -48,7 +48,7 @@ class FoldFile:
         """
         try:
             raw = pd.read_csv(self.path, dtype=str)
-        except (OSError, ValueError) as error:
+        except DAMAGED_TABLE as error:
             raise SplitError(f"the fold file cannot be read: {error}", path=self.path) from error
         missing = [name for name in _COLUMNS if name not in raw.columns]
         if missing:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from myosono.cohort.schema import label_conflicts, ordered_classes, validate_table
-from myosono.errors import CohortError
+from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, CohortError
 from myosono.hashing import sha256_lines
 from myosono.provenance import now, versions
 
@@ -104,7 +104,7 @@ class Cohort:
         source = folder / TABLE
         try:
             table = pd.read_parquet(source)
-        except (OSError, ValueError) as error:
+        except DAMAGED_TABLE as error:
             raise CohortError(f"the cohort table cannot be read: {error}", path=source) from error
         table = validate_table(table, allow_label_conflicts=info.label_conflicts, path=source)
         if content_hash(table) != info.content_hash:
@@ -243,7 +243,7 @@ def _read_info(folder: Path) -> CohortInfo:
         )
     try:
         data = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except DAMAGED_TEXT as error:
         raise CohortError(f"cohort.json cannot be read: {error}", path=source) from error
     if not isinstance(data, dict):
         raise CohortError("cohort.json does not hold an object", path=source)

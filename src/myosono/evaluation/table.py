@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myosono.errors import PredictionsError
+from myosono.errors import DAMAGED_TABLE, PredictionsError
 
 ROLES = ("validation", "test")
 SUM_TOLERANCE = 1e-3
@@ -86,7 +86,7 @@ def read_predictions(path: str | Path, *, classes: Sequence[str] | None = None) 
         raise PredictionsError("the file is empty", path=path, remedy=_LAYOUT)
     try:
         frame = pd.read_parquet(io.BytesIO(content)) if content[:4] == b"PAR1" else _read_csv(content)
-    except (ValueError, OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
+    except DAMAGED_TABLE as error:
         raise PredictionsError(f"neither a Parquet nor a CSV table ({error})", path=path, remedy=_LAYOUT) from error
     return check_predictions(frame, classes=classes, path=path)
 

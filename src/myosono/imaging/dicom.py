@@ -12,27 +12,19 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    ExplicitVRBigEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-)
+from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from myosono.anatomy import SIDES
 from myosono.errors import ImageError
 from myosono.imaging.decoded import Decoded, Picture, checked_frames
 from myosono.imaging.dicom_pixels import GreyConverter
 from myosono.imaging.dicom_regions import read_geometry
+from myosono.imaging.dicom_streams import check_streams, decoder_of
 from myosono.imaging.guard import decoding
 from myosono.imaging.limits import Limits
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _PYDICOM_ERRORS = (InvalidDicomError, BytesLengthException)
-# For these Pillow suffices; trying GDCM after it on a damaged stream adds nothing but its noise on standard error.
-_BY_PILLOW = (JPEGBaseline8Bit, JPEG2000, JPEG2000Lossless)
 _META_LENGTH = slice(140, 144)
 _META_END = 144
 
@@ -90,10 +82,12 @@ def _pictures(dataset: FileDataset, numbers: Sequence[int], count: int, path: Pa
         decoder = get_decoder(syntax)
         if not decoder.is_available:
             raise ImageError(f"is compressed as {syntax.name}, which needs {decoder.missing_dependencies}", path=path)
-        plugin = "pillow" if syntax in _BY_PILLOW else ""
+        check_streams(dataset, syntax, count, path)
         # Told of all frames, it would go on past a wrong count; told of each, it would refuse to begin.
         chosen = None if len(numbers) == count else list(numbers)
-        frames = islice(decoder.iter_array(dataset, indices=chosen, raw=True, decoding_plugin=plugin), len(numbers))
+        frames = islice(
+            decoder.iter_array(dataset, indices=chosen, raw=True, decoding_plugin=decoder_of(syntax)), len(numbers)
+        )
     for index in numbers:
         doing = f"decode DICOM frame {index + 1} of {count}"
         with decoding(path, doing, also=_PYDICOM_ERRORS):

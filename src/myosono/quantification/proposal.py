@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from myosono.errors import ArtefactError
+from myosono.errors import DAMAGED_TEXT, ArtefactError
 from myosono.formats import REGION_FORMAT, REGION_METADATA_KEY
 from myosono.hashing import sha256_file
 from myosono.quantification.decode import borders_to_mask, decode_borders
@@ -89,7 +89,7 @@ def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, An
         raise ArtefactError("is an ONNX file, but proposes no muscle region", path=path)
     try:
         metadata = json.loads(text)
-    except ValueError as error:
+    except DAMAGED_TEXT as error:
         raise ArtefactError("its metadata is damaged", path=path) from error
     found = metadata.get("format")
     if not isinstance(found, int) or not 1 <= found <= REGION_FORMAT:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from myosono.errors import CohortError, UsageError
+from myosono.errors import DAMAGED_TEXT, CohortError, UsageError
 from myosono.formats import REFERENCE_FORMAT
 from myosono.provenance import now, versions
 from myosono.quantification.normals import NormalModel, SiteMeasure, fit_normals
@@ -168,7 +168,7 @@ class Reference:
             data = json.loads(source.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise CohortError("the reference does not exist", path=source, remedy=remedy) from error
-        except (OSError, ValueError) as error:
+        except DAMAGED_TEXT as error:
             raise CohortError(f"the reference cannot be read: {error}", path=source, remedy=remedy) from error
         if not isinstance(data, dict) or data.get("format") != REFERENCE_FORMAT:
             raise CohortError(f"not a reference of format {REFERENCE_FORMAT}", path=source, remedy=remedy)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.errors import RunError
+from myosono.errors import DAMAGED_TEXT, RunError
 from myosono.hashing import sha256_file
 
 _HASHED = ("predictions.parquet", "splits.parquet", "recipe.yaml")
@@ -71,7 +71,7 @@ def _read_manifest(path: Path) -> Mapping[str, Any]:
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except DAMAGED_TEXT as error:
         raise RunError(f"is damaged ({error})", path=path) from error
     if not isinstance(found, dict):
         raise RunError("is damaged (not a JSON object)", path=path)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from myosono.cohort import Cohort
-from myosono.errors import RunError, UsageError
+from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, RunError, UsageError
 
 Standing = Literal["held_out", "other_cohort", "unknown", "leaking"]
 """Known test patients; another cohort; the training cohort with patients unknown; a split that leaks."""
@@ -107,7 +107,7 @@ def _test_images(folder: Path, metadata: Mapping[str, Any]) -> frozenset[str] | 
     source = folder / "splits.parquet"
     try:
         table = pd.read_parquet(source, columns=["image_id", "fold", "role"])
-    except (OSError, ValueError) as error:
+    except DAMAGED_TABLE as error:
         raise RunError(f"the split cannot be read: {error}", path=source) from error
     rows = table[(table["fold"] == split["fold"]) & (table["role"] == "test")]
     return frozenset(str(name) for name in rows["image_id"])
@@ -119,7 +119,7 @@ def _run_facts(folder: Path) -> dict[str, Any]:
         raise RunError("is not a run folder: run.json is missing", path=folder, remedy="Make one with: myosono train")
     try:
         facts = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except DAMAGED_TEXT as error:
         raise RunError(f"run.json is damaged: {error}", path=manifest) from error
     if not isinstance(facts, dict):
         raise RunError("run.json is damaged: no table of names and values", path=manifest)

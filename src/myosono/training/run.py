@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.errors import RunError
+from myosono.errors import DAMAGED_TEXT, RunError
 from myosono.formats import RUN_FORMAT
 from myosono.training.recipe import Recipe, load_recipe
 
@@ -49,7 +49,7 @@ class Run:
             )
         try:
             facts = json.loads(manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except DAMAGED_TEXT as error:
             raise RunError(f"run.json is damaged: {error}", path=manifest) from error
         found = facts.get("format") if isinstance(facts, dict) else None
         if found != RUN_FORMAT:

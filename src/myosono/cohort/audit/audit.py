@@ -18,7 +18,7 @@ from myosono.cohort.published import find_fold_files, match_images
 from myosono.cohort.schema import label_conflicts
 from myosono.cohort.splits import Split, make_split
 from myosono.cohort.store import Cohort, is_cohort
-from myosono.errors import SplitError, UsageError
+from myosono.errors import DAMAGED_TABLE, SplitError, UsageError
 
 
 @dataclass(frozen=True)
@@ -156,5 +156,5 @@ def _read_split(file: Path) -> pd.DataFrame:
         if file.suffix.lower() == ".parquet":
             return pd.read_parquet(file)
         return pd.read_csv(file, dtype={"image_id": str})
-    except (OSError, ValueError) as error:
+    except DAMAGED_TABLE as error:
         raise SplitError(f"the split file cannot be read: {error}", path=file) from error

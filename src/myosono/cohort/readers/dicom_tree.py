@@ -9,7 +9,7 @@ import pandas as pd
 
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
 from myosono.cohort.readers.folders import image_stem, numbered
-from myosono.errors import CohortError, ImageError, UsageError
+from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
 from myosono.imaging import list_sources, read_frames
 
 _PREAMBLE = 128
@@ -80,7 +80,7 @@ def read_labels(path: Path) -> dict[str, str]:
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+    except DAMAGED_TABLE as error:
         raise CohortError(f"the table of labels cannot be read: {error}", path=path) from error
     for name in ("patient_id", "label"):
         if name not in table.columns:

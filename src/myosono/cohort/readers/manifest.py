@@ -11,7 +11,7 @@ import pandas as pd
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
 from myosono.cohort.readers.folders import image_stem, numbered
 from myosono.cohort.schema import OPTIONAL_COLUMNS
-from myosono.errors import CohortError, ImageError, UsageError
+from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
 from myosono.imaging import read_frames
 
 MANIFESTS = ("manifest.csv", "manifest.parquet", "index.csv", "index.parquet")
@@ -68,7 +68,7 @@ def _read_table(file: Path) -> pd.DataFrame:
             table = pd.read_parquet(file)
         else:
             table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError, ImportError) as error:
+    except (*DAMAGED_TABLE, ImportError) as error:
         raise CohortError(f"the manifest cannot be read: {error}", path=file) from error
     if table.empty:
         raise CohortError("the manifest has no rows", path=file)

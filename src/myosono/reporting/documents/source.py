@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from myosono.cohort import Cohort
-from myosono.errors import RunError, UsageError
+from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, RunError, UsageError
 from myosono.evaluation import Evaluation
 from myosono.reading.artefact import Artefact
 from myosono.reporting.facts import RunFacts, read_run_facts
@@ -151,7 +151,7 @@ def _json(path: Path) -> dict[str, Any]:
         raise RunError("is missing", path=path, remedy="Finish the run with: myosono train; or myosono evaluate RUN")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except DAMAGED_TEXT as error:
         raise RunError(f"is damaged ({error})", path=path) from error
     if not isinstance(found, dict):
         raise RunError("is damaged (not a JSON object)", path=path)
@@ -163,7 +163,7 @@ def _table(path: Path) -> pd.DataFrame:
         raise RunError("is missing", path=path, remedy="Finish the run with the same myosono train command")
     try:
         return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+    except DAMAGED_TABLE as error:
         raise RunError(f"is damaged ({error})", path=path) from error
 
 

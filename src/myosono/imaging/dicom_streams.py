@@ -1,0 +1,114 @@
+"""Compressed DICOM pixels: which decoder takes them, and a look at their own header before it does.
+
+GDCM aborts the whole process where a stream holds fewer pixels than the data set announces (found by fuzzing): such a
+file is refused before GDCM sees it, and GDCM sees only what no other decoder can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
+
+from myosono.errors import ImageError
+
+_DECODERS = {
+    JPEGBaseline8Bit: "pillow",
+    JPEG2000: "pillow",
+    JPEG2000Lossless: "pillow",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEGExtended12Bit: "gdcm",
+    JPEGLossless: "gdcm",
+    JPEGLosslessSV1: "gdcm",
+}
+# Start-of-frame markers of ITU-T T.81 table B.1; C4, C8 and CC mean other things.
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+@dataclass(frozen=True)
+class StreamSize:
+    """What a JPEG stream says of itself. ``precision`` is bits a sample."""
+
+    height: int
+    width: int
+    samples: int
+    precision: int
+
+    @property
+    def bytes(self) -> int:
+        """Of all its pixels, decoded."""
+        return self.height * self.width * self.samples * -(-self.precision // 8)
+
+
+def decoder_of(syntax: UID) -> str:
+    """Name of pydicom's decoding plugin for a transfer syntax; "" leaves the choice to pydicom."""
+    return _DECODERS.get(syntax, "")
+
+
+def check_streams(dataset: Dataset, syntax: UID, count: int, path: Path) -> None:
+    """Compare what each frame's stream says of itself with the data set, for syntaxes that GDCM decodes.
+
+    Raises
+    ------
+    ImageError
+        If a stream has another size than announced, or holds fewer bytes.
+    """
+    if decoder_of(syntax) != "gdcm":
+        return
+    height, width = int(dataset.Rows), int(dataset.Columns)
+    announced = height * width * int(dataset.get("SamplesPerPixel") or 1) * (int(dataset.BitsAllocated) // 8)
+    for index, stream in enumerate(_streams(dataset, count)):
+        found = stream_size(stream)
+        if found is None:
+            raise ImageError(f"frame {index + 1} of {count} is no JPEG stream", path=path)
+        if (found.height, found.width) != (height, width) or found.bytes < announced:
+            told = f"{found.width} x {found.height} pixels of {found.samples} x {found.precision} bits"
+            raise ImageError(
+                f"the JPEG stream of frame {index + 1} holds {told}, not what its header announces", path=path
+            )
+
+
+def _streams(dataset: Dataset, count: int) -> Iterator[bytes]:
+    yield from generate_frames(dataset.PixelData, number_of_frames=count)
+
+
+def stream_size(stream: bytes) -> StreamSize | None:
+    """Size of a JPEG image from its frame header (ITU-T T.81 B.2.2), None if there is none.
+
+    Examples
+    --------
+    >>> stream_size(bytes.fromhex("ffd8 ffc3 000b 08 0010 0020 01 011100"))
+    StreamSize(height=16, width=32, samples=1, precision=8)
+    >>> stream_size(b"not a stream") is None
+    True
+    """
+    place = 2 if stream.startswith(b"\xff\xd8") else len(stream)
+    while place + 10 <= len(stream):
+        if stream[place] != 0xFF:
+            return None
+        marker = stream[place + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:  # fill bytes, and markers that stand alone
+            place += 1 if marker == 0xFF else 2
+            continue
+        if marker in _START_OF_FRAME:
+            height = int.from_bytes(stream[place + 5 : place + 7], "big")
+            width = int.from_bytes(stream[place + 7 : place + 9], "big")
+            return StreamSize(height, width, stream[place + 9], stream[place + 4])
+        place += 2 + int.from_bytes(stream[place + 2 : place + 4], "big")
+    return None
