@@ -37,8 +37,8 @@ def study(tmp_path_factory):
 def test_help_names_every_verb():
     found = run("--help")
     assert found.returncode == 0
-    verbs = "demo simulate import audit train evaluate compare profile reproduce export recalibrate verify stress explain document read"
-    for verb in [*verbs.split(), "reference", "models"]:
+    verbs = "demo simulate import audit train evaluate compare profile reproduce export verify stress document read"
+    for verb in [*verbs.split(), "explain", "recalibrate", "reference", "models"]:
         assert verb in found.stdout
 
 
