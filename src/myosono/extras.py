@@ -63,6 +63,9 @@ _CLINIC = (
     "pydantic",
     "argon2",
     "pynetdicom",
+    "highdicom",
+    "dicomanonymizer",
+    "dicomweb_client",
 )
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 import myosono
 from myosono.cli.audit import audit_command
 from myosono.cli.compare import compare_command
+from myosono.cli.deidentify import deidentify_command
 from myosono.cli.demo import demo_command
 from myosono.cli.document import document_command
 from myosono.cli.evaluate import evaluate_command
@@ -58,6 +59,7 @@ app.command("explain")(explain_command)
 app.command("read")(read_command)
 app.command("reference")(reference_command)
 app.command("models")(models_command)
+app.command("deidentify")(deidentify_command)
 app.command("serve")(serve_command)
 app.add_typer(users_app, name="users")
 app.add_typer(pacs_app, name="pacs")

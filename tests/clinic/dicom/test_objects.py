@@ -201,3 +201,17 @@ def test_sources_are_headers_from_the_store(view: StudyView, sources: list[Datas
     with pytest.raises(ImageError, match=r"DICOM header|UIDs"):
         load_sources(replace(stored, images=(replace(images[0], file=damaged),)), store)
     assert dcmread(store.path(images[0].file)).SOPInstanceUID == sources[0].SOPInstanceUID
+
+
+def test_a_damaged_element_does_not_cost_the_report(view: StudyView, sources: list[Dataset], tmp_path: Path) -> None:
+    store = FileStore(ClinicSettings(data=tmp_path))
+    images = []
+    for image, source in zip(view.images, sources, strict=False):
+        buffer = io.BytesIO()
+        source.save_as(buffer, enforce_file_format=True)
+        data = buffer.getvalue().replace(b"\x08\x00\x90\x00PN", b"\x08\x00\x90\x00QH")  # Referring Physician's Name
+        assert b"QH" in data
+        images.append(replace(image, file=store.put(data, ".dcm").path))
+    found = load_sources(replace(view, images=tuple(images)), store)
+    assert not any("ReferringPhysicianName" in one for one in found)
+    assert make_objects(view, ("sr",), found)[0].ReferringPhysicianName == ""

@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
@@ -15,6 +16,7 @@ from myosono.clinic.dicom.elements import Scrubber, readable
 from myosono.clinic.dicom.header import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from myosono.clinic.dicom.profile import DeidentifyOptions
 from myosono.errors import ClinicError
+from myosono.imaging.guard import decoding
 
 _METHOD = "DICOM PS3.15 E.1 basic profile, myosono"
 
@@ -45,27 +47,39 @@ def deidentify(dataset: Dataset, options: DeidentifyOptions) -> Dataset:
     ClinicError
         If it is no image (a report or a document cannot be cleaned), or its B-mode area is not known.
     ImageError
-        If its pixels cannot be decoded.
+        If its pixels cannot be decoded, or its header is too damaged to be judged.
     """
     path = Path(str(getattr(dataset, "filename", None) or dataset.get("SOPInstanceUID", "image")))
     if "PixelData" not in dataset:
         name = UID(str(dataset.get("SOPClassUID", ""))).name or "object"
         raise ClinicError(f"is a {name} without pixels, and is not de-identified", path=path, remedy="Export images.")
-    cleaned = _copy(dataset)
-    if options.clean_pixels:
-        how = clean_pixels(dataset, cleaned, path, options.area)
-    else:
-        unpack_pixels(dataset, cleaned, path)
-    Scrubber(dataset, options).clean(cleaned)
+    with decoding(path, "de-identify the image", also=(InvalidDicomError, BytesLengthException)):
+        cleaned = _copy(dataset)
+        if options.clean_pixels:
+            how = f"Pixels blanked {clean_pixels(dataset, cleaned, path, options.area)}"
+        else:
+            how = ""
+            unpack_pixels(dataset, cleaned, path)
+        Scrubber(dataset, options).clean(cleaned)
+        _declare(cleaned, options, how)
+    return cleaned
+
+
+def _declare(cleaned: Dataset, options: DeidentifyOptions, how: str) -> None:
+    """Say what was done, and by whom the file was written."""
     cleaned.PatientIdentityRemoved = "YES"
-    cleaned.DeidentificationMethod = _METHOD
+    cleaned.DeidentificationMethod = [_METHOD, how] if how else _METHOD
     cleaned.DeidentificationMethodCodeSequence = [_item(code) for code in options.methods()]
     cleaned.LongitudinalTemporalInformationModified = "MODIFIED" if options.shift_dates else "REMOVED"
     if options.clean_pixels:
         cleaned.BurnedInAnnotation = "NO"
-        cleaned.DeidentificationMethod = [_METHOD, f"Pixels blanked {how}"]
-    _set_meta(cleaned)
-    return cleaned
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = cleaned.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = cleaned.SOPInstanceUID
+    meta.ImplementationClassUID = IMPLEMENTATION_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_NAME
+    cleaned.file_meta = meta
 
 
 def _copy(dataset: Dataset) -> Dataset:
@@ -88,13 +102,3 @@ def _item(code: Code) -> Dataset:
     item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
     item.CodeMeaning = code.meaning[:64]
     return item
-
-
-def _set_meta(dataset: Dataset) -> None:
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_NAME
-    dataset.file_meta = meta

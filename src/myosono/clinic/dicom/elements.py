@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
@@ -35,6 +37,8 @@ _NAMING = ("PatientName", "PatientID", "OtherPatientNames", "PatientBirthName", 
            "AccessionNumber", "PatientAddress", "PatientTelephoneNumbers", "ReferringPhysicianName", "OperatorsName",
            "PerformingPhysicianName", "PhysiciansOfRecord", "InstitutionName")  # fmt: skip
 _SHORTEST_NAME = 4
+_UNREADABLE = (ArithmeticError, AttributeError, BytesLengthException, LookupError, NotImplementedError, TypeError,
+               ValueError, struct.error)  # fmt: skip
 # Where a value is optional in the image IODs of one frame format, and needed in the enhanced multi-frame ones.
 _CLASSIC = {
     Action.EMPTY_OR_DUMMY: Action.EMPTY,
@@ -131,8 +135,8 @@ def names_of(dataset: Dataset) -> frozenset[str]:
     """Names and numbers that tell who the patient is, as whole values and in parts, if long enough to be telling."""
     found: set[str] = set()
     for keyword in _NAMING:
-        element = dataset.get_item(keyword) and dataset[keyword]
-        if not element:
+        element = readable(dataset, Tag(keyword)) if keyword in dataset else None
+        if element is None:
             continue
         for one in element.value if isinstance(element.value, MultiValue) else [element.value]:
             text = str(one or "").strip()
@@ -145,7 +149,7 @@ def readable(dataset: Dataset, tag: Any) -> DataElement | None:
     """The element, None if its value cannot be read: what cannot be judged is not passed on."""
     try:
         element: DataElement = dataset[tag]
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError):
+    except _UNREADABLE:
         return None
     return element
 

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from myosono.clinic.dicom.capture import make_capture
+from myosono.clinic.dicom.elements import readable
 from myosono.clinic.dicom.pdf import make_pdf
 from myosono.clinic.dicom.pictures import KeyPicture
 from myosono.clinic.dicom.sr import make_sr
@@ -50,11 +51,19 @@ def load_sources(view: StudyView, store: FileStore) -> list[Dataset]:
             store.open(image.file) as stream,
             decoding(path, "read the DICOM header", also=(InvalidDicomError, BytesLengthException)),
         ):
-            source = dcmread(stream, stop_before_pixels=True, force=True)
+            source = _readable_part(dcmread(stream, stop_before_pixels=True, force=True))
             if any(keyword not in source for keyword in _IDENTITY):
                 raise ImageError("lacks the UIDs that a reference needs", path=path, remedy="Send the image again.")
             found.append(source)
     return found
+
+
+def _readable_part(header: Dataset) -> Dataset:
+    """Without elements whose values are damaged: one of them must not cost the study its report."""
+    for tag in list(header.keys()):
+        if readable(header, tag) is None:
+            del header[tag]
+    return header
 
 
 def make_objects(

@@ -193,5 +193,7 @@ def _table() -> tuple[dict[BaseTag, Action], list[tuple[int, int, int, int]]]:
 
 
 def _identity(dataset: Dataset) -> str:
-    """What makes the patient the same one: the ID, else the name."""
-    return str(dataset.get("PatientID") or "").strip() or str(dataset.get("PatientName") or "").strip()
+    """What makes the patient the same one: the ID and who issued it, else the name."""
+    number, name = (str(dataset.get(keyword) or "").strip() for keyword in ("PatientID", "PatientName"))
+    issuer = str(dataset.get("IssuerOfPatientID") or "").strip()
+    return f"{number}\x1f{issuer}" if number else name
