@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import argon2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from myosono.clinic.accounts import passwords
 from myosono.clinic.accounts.tokens import create_token
 from myosono.clinic.accounts.users import create_user, find_user
 from myosono.clinic.database.engine import Database
 from myosono.clinic.settings import ClinicSettings
+from myosono.clinic.web import app as web_app
 from myosono.clinic.web.app import create_app
 
 if TYPE_CHECKING:
@@ -21,6 +25,15 @@ if TYPE_CHECKING:
 
 ORIGIN = "http://127.0.0.1:8080"
 PASSWORD = "several unrelated words"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick() -> Iterator[None]:
+    """The model's facts are read once, and hashes are made with little memory: both cost seconds on a busy machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_app, "load", functools.cache(web_app.load))
+        patch.setattr(passwords, "_HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def sentence(text: str) -> str:
     started = text[:1].upper() + text[1:]
     if started.endswith((".", "。", "!", "?", "？")):
         return started
-    return started + ("。" if ord(started[-1:] or "a") >= 0x2E80 else ".")
+    return started + ("。" if any(ord(letter) >= 0x2E80 for letter in started) else ".")
 
 
 def percent(value: float | None, digits: int = 0) -> str:
