@@ -16,7 +16,7 @@ from rich.table import Table
 
 from myosono.cli.output import console, print_json
 from myosono.errors import PeerError, UsageError
-from myosono.extras import require
+from myosono.extras import require_clinic
 
 if TYPE_CHECKING:
     from myosono.clinic.database.engine import Database
@@ -47,7 +47,7 @@ def listen_command(
     worker: Annotated[bool, typer.Option(help="Read here; off where `myosono serve` reads the same data.")] = True,
 ) -> None:
     """Receive images, read them, and send results by the rules of clinic.toml, until stopped."""
-    _require()
+    require_clinic("myosono pacs")
     from myosono.clinic.network.node import Node
 
     settings = _settings(data, database_url=database_url, model=model)
@@ -68,7 +68,8 @@ def listen_command(
     node.start()
     try:
         console().print(_listening(settings, node.port))
-        while not stop.wait(3600):
+        # The system may hand a signal to another thread; Python then runs its handler when this one wakes up.
+        while not stop.wait(0.5):
             continue
     finally:
         node.stop()
@@ -81,7 +82,7 @@ def echo_command(
     json: AsJson = False,
 ) -> None:
     """Ask peers whether they are there: C-ECHO, and QIDO-RS where they have DICOMweb. Exits with 1 if one is not."""
-    _require()
+    require_clinic("myosono pacs")
     from myosono.clinic.network.peers import find_peer
 
     settings = _settings(data)
@@ -115,7 +116,7 @@ def find_command(
     json: AsJson = False,
 ) -> None:
     """Look for studies on a PACS."""
-    _require()
+    require_clinic("myosono pacs")
     from myosono.clinic.network.dicomweb import DicomWeb
     from myosono.clinic.network.peers import find_peer
     from myosono.clinic.network.query import StudyQuery
@@ -143,7 +144,7 @@ def fetch_command(
     json: AsJson = False,
 ) -> None:
     """Fetch the ultrasound images of studies; a running node or reading room then reads them."""
-    _require()
+    require_clinic("myosono pacs")
     from dataclasses import asdict
 
     from myosono.clinic.network.fetch import fetch_study
@@ -176,7 +177,7 @@ def send_command(
     json: AsJson = False,
 ) -> None:
     """Send results of studies now. What does not arrive stays in the outbox, and a running node goes on trying."""
-    _require()
+    require_clinic("myosono pacs")
     from myosono.clinic.network import outbox
     from myosono.clinic.network.peers import find_peer
     from myosono.clinic.network.sender import Sender
@@ -204,7 +205,7 @@ def send_command(
 @pacs_app.command("status")
 def status_command(data: Data = _DATA, json: AsJson = False) -> None:
     """What was received, what waits to be read, what waits to be sent and why."""
-    _require()
+    require_clinic("myosono pacs")
     from myosono.clinic.network.status import node_status
 
     settings, database = _open(data)
@@ -221,11 +222,6 @@ def status_command(data: Data = _DATA, json: AsJson = False) -> None:
     table.add_row("room on the disk", f"{status['free_bytes'] / 1e9:,.1f} GB")
     console().print(table)
     _show_outbox(status["outbox"])
-
-
-def _require() -> None:
-    for module in ("pydantic", "sqlalchemy", "pynetdicom", "highdicom", "dicomweb_client"):
-        require(module, extra="clinic", purpose="myosono pacs")
 
 
 def _settings(data: Path, **overrides: Any) -> ClinicSettings:

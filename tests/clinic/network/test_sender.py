@@ -293,6 +293,45 @@ def test_peer_that_hangs_holds_us_no_longer_than_the_limit(tmp_path: Path, mute_
     assert time.monotonic() - begun < 5
 
 
+def test_peer_that_stops_in_mid_answer(tmp_path: Path) -> None:
+    """pynetdicom lifts the socket's time limit once connected; half a PDU would then be waited for without end."""
+    settings = make_settings(tmp_path / "clinic", timeout_seconds=1.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_half() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\x02\x00\x00\x00\x01\x00half of an A-ASSOCIATE-AC")
+                time.sleep(6)
+
+        thread = threading.Thread(target=answer_half)
+        thread.start()
+        begun = time.monotonic()
+        with pytest.raises(PeerError):
+            echo(settings, Peer(name="half", port=server.getsockname()[1]))
+        assert time.monotonic() - begun < 5
+        thread.join()
+
+
+def test_peer_that_hangs_in_the_middle_of_a_transfer(
+    tmp_path: Path, database: Database, study_id: int, start_archive: Callable[..., Archive]
+) -> None:
+    settings = make_settings(tmp_path / "clinic", timeout_seconds=1.0)
+
+    def hang(_: evt.Event) -> int:
+        time.sleep(4)
+        return 0
+
+    archive = start_archive(answer=hang)
+    number = enqueue(database, study_id)
+    begun = time.monotonic()
+    Sender(with_peer(settings, archive.port), database).run_once()
+    assert time.monotonic() - begun < 10
+    assert item(database, number).status == "waiting"
+    assert "did not answer C-STORE" in str(item(database, number).error)
+
+
 def test_peer_that_hangs_does_not_hold_up_the_others(
     tmp_path: Path, database: Database, study_id: int, mute_port: int, start_archive: Callable[..., Archive]
 ) -> None:
