@@ -193,6 +193,7 @@ def _opinions(session: Session, study_id: int) -> tuple[OpinionView, ...]:
             created=row.created,
             signed_at=row.signed_at,
             amends_id=row.amends_id,
+            amend_reason=row.amend_reason,
         )
         for row in rows
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -65,8 +66,10 @@ def studies(request: Request, query: Annotated[WorklistQuery, Depends(worklist_q
 
 @v1.get("/studies/{study_id}", tags=["studies"])
 def study(request: Request, study_id: Id, user: User) -> StudyView:
-    """All that the clinic knows of a study."""
-    return _seen(request, study_id, user.name)
+    """All that the clinic knows of a study; of drafts, one's own only."""
+    view = _seen(request, study_id, user.name)
+    shown = tuple(one for one in view.opinions if one.signed_at is not None or one.user == user.name)
+    return replace(view, opinions=shown)
 
 
 @v1.get("/studies/{study_id}/reading", tags=["studies"])

@@ -1,0 +1,169 @@
+"""The viewer in a browser: measuring, cine, maps, side by side."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from .cine import FRAMES, LEFT_CM, RIGHT_CM
+
+pytestmark = pytest.mark.slow
+
+KEEP_TEXTS = """() => {
+    window.drawn = [];
+    const fill = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+        window.drawn.push(text);
+        return fill.call(this, text, ...rest);
+    };
+}"""
+
+
+@pytest.fixture
+def viewer(open_page, clinic):
+    page = open_page(f"/studies/{clinic.cine}/viewer")
+    ready(page)
+    page.evaluate(KEEP_TEXTS)
+    return page
+
+
+def ready(page, pane: int = 0) -> None:
+    page.locator(f'.pane[data-pane="{pane}"][data-ready]').wait_for()
+
+
+def place(page, x: float, y: float) -> tuple[float, float]:
+    """Where a pixel of the frame lies on the page, while it fits the pane."""
+    facts = page.evaluate("JSON.parse(document.getElementById('images').textContent)[0].frames[0]")
+    box = page.locator(".pane canvas").first.bounding_box()
+    scale = min(box["width"] / facts["width"], box["height"] / facts["height"])
+    left = box["x"] + (box["width"] - facts["width"] * scale) / 2
+    top = box["y"] + (box["height"] - facts["height"] * scale) / 2
+    return left + x * scale, top + y * scale
+
+
+def drag(page, start, end) -> None:
+    page.mouse.move(*place(page, *start))
+    page.mouse.down()
+    page.mouse.move(*place(page, *end), steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+
+
+def millimetres(page) -> float:
+    said = [text for text in page.evaluate("window.drawn") if text.endswith(" mm")]
+    return float(said[-1].removesuffix(" mm"))
+
+
+def regions(page) -> list[dict]:
+    return page.evaluate("JSON.parse(document.getElementById('images').textContent)[0].frames[0].regions")
+
+
+def test_a_line_is_measured_by_the_region_under_it(viewer):
+    viewer.keyboard.press("m")
+    right = regions(viewer)[1]
+    drag(viewer, (20, 40), (60, 70))
+    assert millimetres(viewer) == pytest.approx(10 * math.hypot(40 * LEFT_CM[0], 30 * LEFT_CM[1]), rel=0.03)
+    drag(viewer, (right["left"] + 20, 40), (right["left"] + 60, 70))
+    assert millimetres(viewer) == pytest.approx(10 * math.hypot(40 * RIGHT_CM[0], 30 * RIGHT_CM[1]), rel=0.03)
+
+
+def test_a_line_across_regions_is_refused_with_the_reason(viewer):
+    viewer.keyboard.press("m")
+    left, right = regions(viewer)
+    drag(viewer, (left["right"] - 40, 60), (right["left"] + 40, 60))
+    viewer.locator(".message", has_text="crosses regions of different scale").wait_for()
+    assert viewer.evaluate("window.drawn")[-1] == "crosses regions of different scale"
+    viewer.evaluate("window.drawn = []")
+    viewer.keyboard.press("+")  # drawn again: the refused line was not kept
+    viewer.wait_for_timeout(150)
+    assert viewer.evaluate("window.drawn") == []
+
+
+def test_the_scale_under_the_pointer_is_told(viewer):
+    viewer.mouse.move(*place(viewer, 30, 30))
+    viewer.locator(".pane-scale", has_text="0.100 mm a pixel across, 0.200 down").wait_for()
+    viewer.mouse.move(*place(viewer, regions(viewer)[1]["left"] + 30, 30))
+    viewer.locator(".pane-scale", has_text=re.compile("^0.300 mm a pixel$")).wait_for()
+
+
+def test_cine_steps_and_plays(viewer):
+    number = viewer.locator("#frame-number")
+    assert number.inner_text() == f"1 / {FRAMES}"
+    viewer.keyboard.press(".")
+    viewer.locator("#frame-number", has_text=f"2 / {FRAMES}").wait_for()
+    viewer.keyboard.press(",")
+    viewer.keyboard.press(",")
+    viewer.locator("#frame-number", has_text=f"{FRAMES} / {FRAMES}").wait_for()
+    viewer.get_by_role("button", name="Play").click()
+    seen = set()
+    for _ in range(40):
+        seen.add(number.inner_text())
+        viewer.wait_for_timeout(30)
+    assert len(seen) >= 3
+    viewer.get_by_role("button", name="Stop").click()
+    viewer.wait_for_timeout(300)
+    before = number.inner_text()
+    viewer.wait_for_timeout(300)
+    assert number.inner_text() == before
+
+
+def pixels(page) -> str:
+    return page.locator(".pane canvas").first.evaluate("canvas => canvas.toDataURL()")
+
+
+def test_a_map_lies_over_the_image_as_strongly_as_wished(viewer):
+    plain = pixels(viewer)
+    viewer.locator("#layer").select_option("IBM")
+    viewer.locator('.pane[data-ready$="/IBM"]').wait_for()
+    viewer.wait_for_timeout(100)
+    heat = pixels(viewer)
+    assert heat != plain
+    viewer.locator("#opacity").fill("0")
+    viewer.wait_for_timeout(100)
+    assert pixels(viewer) == plain
+    viewer.locator("#layer").select_option("shrinkage")
+    viewer.get_by_text("a diagnostic of the network").wait_for()
+
+
+def test_brightness_changes_and_is_reset(viewer):
+    plain = pixels(viewer)
+    viewer.keyboard.press("w")
+    drag(viewer, (50, 50), (90, 20))
+    assert pixels(viewer) != plain
+    viewer.keyboard.press("r")
+    viewer.wait_for_timeout(100)
+    assert pixels(viewer) == plain
+
+
+def test_both_sides_zoom_together(open_page, clinic):
+    page = open_page(f"/studies/{clinic.study}/viewer")
+    ready(page)
+    page.keyboard.press("c")
+    ready(page, 1)
+    titles = [page.locator(".pane-title").nth(number).inner_text() for number in (0, 1)]
+    assert [title.split(" ")[0] for title in titles] == ["RD", "LD"]
+    assert "beside=" in page.url
+    second = page.locator(".pane canvas").nth(1)
+    page.wait_for_timeout(200)
+    before = second.evaluate("canvas => canvas.toDataURL()")
+    box = page.locator(".pane canvas").first.bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.wheel(0, -400)
+    page.wait_for_timeout(200)
+    assert second.evaluate("canvas => canvas.toDataURL()") != before
+    page.get_by_label("Zoom together").uncheck()
+    alone = second.evaluate("canvas => canvas.toDataURL()")
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.wheel(0, 400)
+    page.wait_for_timeout(200)
+    assert second.evaluate("canvas => canvas.toDataURL()") == alone
+
+
+def test_the_help_lists_the_keys(viewer):
+    viewer.keyboard.press("?")
+    viewer.locator("#help[open]").wait_for()
+    assert "play or stop the cine loop" in viewer.locator("#help").inner_text()
+    viewer.keyboard.press("Escape")
+    assert not viewer.locator("#help").is_visible()
