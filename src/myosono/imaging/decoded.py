@@ -66,5 +66,6 @@ class Decoded:
     spacing_mm: tuple[float, float] | None = None
     device: str | None = None
     patient_id: str | None = None
+    muscle: str | None = None
     side: str | None = None
     warnings: tuple[str, ...] = ()

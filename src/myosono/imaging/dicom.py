@@ -14,11 +14,11 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from myosono.anatomy import SIDES
 from myosono.errors import ImageError
 from myosono.imaging.decoded import Decoded, Picture, checked_frames
 from myosono.imaging.dicom_pixels import GreyConverter
 from myosono.imaging.dicom_regions import read_geometry
+from myosono.imaging.dicom_site import read_site
 from myosono.imaging.dicom_streams import check_streams, decoder_of
 from myosono.imaging.guard import decoding
 from myosono.imaging.limits import Limits
@@ -60,6 +60,7 @@ def decode_dicom(data: bytes, path: Path, limits: Limits, wanted: tuple[int, ...
     limits.check_frames(count, path)
     numbers = checked_frames(wanted, count, path)
     with decoding(path, "read the DICOM header", also=_PYDICOM_ERRORS):
+        muscle, side = read_site(dataset)
         geometry = read_geometry(dataset, height, width)
         return Decoded(
             count,
@@ -69,7 +70,8 @@ def decode_dicom(data: bytes, path: Path, limits: Limits, wanted: tuple[int, ...
             spacing_mm=geometry.spacing_mm,
             device=joined_text(dataset, "Manufacturer", "ManufacturerModelName"),
             patient_id=joined_text(dataset, "PatientID"),
-            side=read_side(dataset),
+            muscle=muscle,
+            side=side,
             warnings=geometry.warnings,
         )
 
@@ -126,12 +128,3 @@ def joined_text(dataset: Dataset, *keywords: str) -> str | None:
     """Values of elements in one line, without padding; None if all are empty."""
     parts = [" ".join(str(dataset.get(keyword) or "").replace("\x00", " ").split()) for keyword in keywords]
     return " ".join(part for part in parts if part) or None
-
-
-def read_side(dataset: Dataset) -> str | None:
-    """Side of the body, ``L`` or ``R``, if the header states one."""
-    for keyword in ("ImageLaterality", "Laterality"):
-        value = str(dataset.get(keyword) or "").strip().upper()
-        if value in SIDES:
-            return value
-    return None

@@ -83,7 +83,7 @@ class Frame:
     patient_id
         From the DICOM header, else from a file name ``<patient>_<site>_<shot>``, else None.
     muscle, side
-        Codes of `myosono.anatomy` (``"D"``, ``"R"``), or None.
+        Codes of `myosono.anatomy` (``"D"``, ``"R"``), from the DICOM header, else from such a file name, or None.
     area
         The B-mode rectangle within ``pixels``.
     warnings

@@ -130,7 +130,7 @@ def _frames(
     *,
     colour: bool = False,
 ) -> Iterator[Frame]:
-    notes = (*decoded.warnings, *_contradictions(decoded, named.patient_id, named.side))
+    notes = (*decoded.warnings, *_contradictions(decoded, named))
     known: Area | None = decoded.area
     for index, picture in zip(count() if numbers is None else numbers, decoded.pictures, strict=False):
         area = known if known is not None else find_b_mode_area(picture.pixels)
@@ -146,7 +146,7 @@ def _frames(
             spacing_mm=decoded.spacing_mm,
             device=decoded.device,
             patient_id=decoded.patient_id or named.patient_id,
-            muscle=named.muscle,
+            muscle=decoded.muscle or named.muscle,
             side=decoded.side or named.side,
             area=fitting,
             warnings=(*notes, *picture.warnings),
@@ -167,8 +167,12 @@ def _colour_share(picture: Picture, area: Area) -> float:
     return float(picture.coloured[area.top : area.bottom, area.left : area.right].mean())
 
 
-def _contradictions(decoded: Decoded, patient_id: str | None, side: str | None) -> tuple[str, ...]:
-    pairs = (("patient", decoded.patient_id, patient_id), ("side", decoded.side, side))
+def _contradictions(decoded: Decoded, named: NameFacts) -> tuple[str, ...]:
+    pairs = (
+        ("patient", decoded.patient_id, named.patient_id),
+        ("muscle", decoded.muscle, named.muscle),
+        ("side", decoded.side, named.side),
+    )
     return tuple(
         f"{what} {header!r} in the header, {name!r} in the file name: the header is taken"
         for what, header, name in pairs

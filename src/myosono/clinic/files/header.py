@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path, PurePath
@@ -13,7 +14,9 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from myosono.errors import ImageError, UploadError
 from myosono.imaging import Limits, facts_from_name
-from myosono.imaging.dicom import check_inflated_size, joined_text, read_side
+from myosono.imaging.bounded import BoundedFile
+from myosono.imaging.dicom import check_inflated_size, joined_text
+from myosono.imaging.dicom_site import read_site
 from myosono.imaging.guard import decoding
 from myosono.imaging.sniff import HEAD_BYTES, Kind, require_kind
 
@@ -31,6 +34,8 @@ _TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "PatientName", "PatientSex",
     "PatientBirthDate", "PatientAge", "AccessionNumber", "StudyDescription", "StudyDate", "Manufacturer",
     "ManufacturerModelName", "ImageLaterality", "Laterality", "Rows", "Columns", "SpecificCharacterSet",
+    "AnatomicRegionSequence", "ImageComments", "SeriesDescription", "ProtocolName", "AcquisitionContextDescription",
+    "BodyPartExamined",
 ]  # fmt: skip
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _DAYS_PER_YEAR = 365.25
@@ -107,12 +112,14 @@ def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
     head = _head(data)
     if b"1.2.840.10008.1.2.1.99" in head:  # deflated: what it inflates to is checked before pydicom inflates it
         check_inflated_size(data if isinstance(data, bytes) else data.read_bytes(), path, limits)
-    with decoding(path, "read the DICOM header", also=(InvalidDicomError, BytesLengthException)):
-        source = io.BytesIO(data) if isinstance(data, bytes) else data
+    with ExitStack() as opened, decoding(path, "read the DICOM header", also=(InvalidDicomError, BytesLengthException)):
+        # Not by name: pydicom would ask the file for as many bytes as a lying element claims to have.
+        source = io.BytesIO(data) if isinstance(data, bytes) else opened.enter_context(BoundedFile(data))
         dataset = dcmread(source, force=head[128:132] != b"DICM", stop_before_pixels=True, specific_tags=_TAGS)
         if not dataset.get("Rows") or not dataset.get("Columns"):
             raise ImageError("is a DICOM object without an image", path=path)
         named = facts_from_name(PurePath(name))
+        muscle, side = read_site(dataset)
         return FileFacts(
             suffix=SUFFIXES[Kind.DICOM],
             patient=_patient(dataset, named.patient_id),
@@ -124,8 +131,8 @@ def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
             description=(joined_text(dataset, "StudyDescription") or "")[:200],
             study_date=_date(dataset, "StudyDate"),
             device=(joined_text(dataset, "Manufacturer", "ManufacturerModelName") or "")[:200],
-            muscle=named.muscle,
-            side=read_side(dataset) or named.side,
+            muscle=muscle or named.muscle,
+            side=side or named.side,
         )
 
 
