@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from myosono.clinic.files.store import NO_ROOM
 from myosono.clinic.settings import UploadLimits
 from myosono.errors import DiskFullError, UploadError
 
@@ -123,7 +124,8 @@ def _unpack(
     archive: Path, name: str, limits: UploadLimits, scratch: Path, budget: _Budget, *, nested: bool
 ) -> Iterator[Member]:
     with _opened(archive, name, limits) as opened:
-        entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+        # Not `is_dir`, which looks at the last letter of a name that may have none.
+        entries = [entry for entry in opened.infolist() if not entry.filename.endswith("/")]
         budget.take(entries, name)
         for entry in entries:
             _check(entry, f"{name}/{entry.filename}", limits)
@@ -217,7 +219,9 @@ def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, name: 
                 budget.spend(len(chunk), name)
                 target.write(chunk)
     except OSError as error:
-        raise DiskFullError(f"the archive cannot be unpacked: {error.strerror or error}", path=name) from error
+        if error.errno in NO_ROOM:
+            raise DiskFullError(f"the archive cannot be unpacked: {error.strerror or error}", path=name) from error
+        return f"is damaged in the archive: {error}"
     except _DAMAGE as error:
         return f"is damaged in the archive: {error}"
     return ""

@@ -26,7 +26,7 @@ UNPACKING = ".unpack-"
 """How names of folders begin that archives are unpacked in."""
 
 _TEMPORARY = (INCOMING, UNPACKING)
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StoredFile(NamedTuple):
@@ -84,7 +84,7 @@ class FileStore:
             self._check_room(size)
             return self._write(data, suffix)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise _full() from error
             raise ClinicError(f"cannot be written: {error.strerror or error}", path=self.root) from error
 

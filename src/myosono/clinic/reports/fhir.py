@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 from myosono.clinic.reports import codes
 from myosono.clinic.reports.content import answer_text, diagnosis_name, readable_name, report_status
 from myosono.clinic.reports.fhir_observations import patient_observation, site_observation
-from myosono.clinic.reports.fhir_parts import concept, reference, text_concept, url_of
+from myosono.clinic.reports.fhir_parts import concept, reference, storable, text_concept, url_of
 from myosono.clinic.reports.language import translator
 from myosono.clinic.studies.view import OpinionView, StudyView
 from myosono.errors import ClinicError
@@ -81,7 +81,7 @@ def to_fhir(view: StudyView, *, pdf: bytes | None = None) -> dict[str, Any]:
         "id": ids.of("bundle"),
         "type": "collection",
         "timestamp": instant(view.updated),
-        "entry": [{"fullUrl": url_of(resource["id"]), "resource": resource} for resource in resources],
+        "entry": [{"fullUrl": url_of(one["id"]), "resource": storable(one)} for one in resources],
     }
     if view.source == "demo":
         bundle["meta"] = {"tag": [_TEST_DATA]}
@@ -96,7 +96,7 @@ class _Ids:
         self._space = uuid5(_NAMESPACE, study_uid)
 
     def of(self, name: str) -> str:
-        return str(uuid5(self._space, name))
+        return str(uuid5(self._space, name.encode("utf-8", "replace").decode()))
 
 
 def instant(value: datetime) -> str:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from myosono.clinic.reports.codes import Code
 
 UCUM = "http://unitsofmeasure.org"
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+
+
+def storable(value: Any) -> Any:
+    """A JSON value without what FHIR forbids in text (R4, 2.24.0.1): control characters, halves of characters.
+
+    They come in damaged headers; a report of such a study is worth more without them than not made.
+    """
+    if isinstance(value, dict):
+        return {key: storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    return (_FORBIDDEN.sub("", value).strip() or "?") if isinstance(value, str) else value
 
 
 def url_of(identity: str) -> str:
