@@ -6,15 +6,14 @@ making it again gives the same object byte for byte: a PACS that receives it twi
 
 from __future__ import annotations
 
-import io
+import hashlib
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 import myosono
@@ -127,10 +126,9 @@ def finish(dataset: Dataset, view: StudyView, kind: str) -> Dataset:
     """Give the object its identity, from all that it says, and the file's meta information (PS3.10)."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPInstanceUID = derived_uid("blank")
-    said = io.BytesIO()
-    dcmwrite(said, dataset, implicit_vr=False, little_endian=True)
-    dataset.SOPInstanceUID = derived_uid("instance", view.study_uid, kind, said.getvalue().hex())
+    said = hashlib.sha256()
+    _digest(dataset, said.update)
+    dataset.SOPInstanceUID = derived_uid("instance", view.study_uid, kind, said.hexdigest())
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
@@ -184,3 +182,16 @@ def _clean(keyword: str, value: Any) -> str:
     text = "" if value is None else str(value).strip()
     form = _FORMS.get(keyword)
     return text if form is None or re.fullmatch(form, text) else ""
+
+
+def _digest(dataset: Dataset, update: Callable[[bytes], None]) -> None:
+    """Feed all elements to a hash; writing the file to hash it takes a minute for a long cine loop."""
+    for element in dataset:
+        update(f"{int(element.tag):08x}{element.VR}".encode())
+        if element.VR == "SQ":
+            for item in element.value:
+                update(b"(")
+                _digest(item, update)
+                update(b")")
+        else:
+            update(element.value if isinstance(element.value, bytes) else f"{element.value}\0".encode())

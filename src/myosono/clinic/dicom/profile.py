@@ -57,14 +57,17 @@ _ACTIONS = {
 
 # Columns of Table E.1-1 for the options, as far as images have them.
 _DEVICE = (
-    "DeviceSerialNumber", "DeviceUID", "DeviceLabel", "DeviceDescription", "GantryID", "GeneratorID", "PlateID",
-    "CassetteID", "StationName", "UDISequence", "UniqueDeviceIdentifier", "ManufacturerDeviceIdentifier",
-    "DeviceAlternateIdentifier", "SourceSerialNumber", "PerformedStationName", "PerformedStationAETitle",
-    "ScheduledStationName", "ScheduledStationAETitle", "TransducerIdentificationSequence", "LensMake", "LensModel",
-    "LensSerialNumber", "LensSpecification", "ModifyingDeviceID", "ModifyingSystem",
+    "CassetteID", "DeviceDescription", "DeviceLabel", "DeviceSerialNumber", "DeviceUID", "GantryID", "GeneratorID",
+    "LensMake", "LensModel", "LensSerialNumber", "LensSpecification", "ManufacturerDeviceClassUID",
+    "ManufacturerDeviceIdentifier", "PerformedStationAETitle", "PerformedStationGeographicLocationCodeSequence",
+    "PerformedStationName", "PerformedStationNameCodeSequence", "PlateID", "ScheduledProcedureStepLocation",
+    "ScheduledStationAETitle", "ScheduledStationGeographicLocationCodeSequence", "ScheduledStationName",
+    "ScheduledStationNameCodeSequence", "ScheduledStudyLocation", "ScheduledStudyLocationAETitle",
+    "SourceManufacturer", "SourceSerialNumber", "StationName", "TransducerIdentificationSequence", "UDISequence",
+    "UniqueDeviceIdentifier",
 )  # fmt: skip
 _CHARACTERISTICS = (
-    "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "PatientBodyMassIndex", "EthnicGroup",
+    "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "EthnicGroup",
     "EthnicGroups", "SmokingStatus", "PregnancyStatus", "PatientSexNeutered",
 )  # fmt: skip
 # Dates of the person, not of the examination: no option keeps them.
