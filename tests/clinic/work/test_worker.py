@@ -6,17 +6,19 @@ import io
 import sqlite3
 import threading
 import time
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from myosono.clinic.database.models import Event, StoredImage, Study
+from myosono.clinic.database.models import AuditEntry, Event, StoredImage, Study, utc_now
 from myosono.clinic.studies.load import load_study
 from myosono.clinic.work.maps import pack, unpack
+from myosono.clinic.work.pooling import reread_study
 from myosono.clinic.work.worker import Worker
-from myosono.errors import ClinicError
+from myosono.errors import ClinicError, ConflictError, NotFoundError, UnavailableError
 
 
 def the_image(database) -> StoredImage:  # type: ignore[no-untyped-def]
@@ -91,6 +93,24 @@ def test_each_read_image_is_an_event(database, take, worker, make_muscle) -> Non
     assert events == [("study", study.id), ("image", study.id), ("study", study.id)]
 
 
+def test_an_idle_worker_tidies_up(settings, database, study_reader) -> None:
+    with database.session() as session:
+        session.add(Event(kind="study", at=utc_now() - timedelta(hours=2)))
+        session.add(Event(kind="study"))
+    stop = threading.Event()
+    thread = threading.Thread(target=Worker(settings, database=database, reader=study_reader).run_forever, args=(stop,))
+    thread.start()
+    end = time.monotonic() + 30
+    left = 2
+    while left > 1 and time.monotonic() < end:
+        time.sleep(0.05)
+        with database.session(writes=False) as session:
+            left = len(session.scalars(select(Event)).all())
+    stop.set()
+    thread.join(30)
+    assert left == 1
+
+
 def test_a_locked_database_is_waited_for(settings, database, take, study_reader, make_muscle, monkeypatch) -> None:
     take(make_muscle(1))
     monkeypatch.setattr("myosono.clinic.database.engine._BUSY_SECONDS", 0.2)
@@ -131,6 +151,54 @@ def test_a_database_that_was_away_is_met_again(
     away.rename(settings.data)
     assert worker.run_once()
     assert the_image(database).status == "read"
+
+
+def test_a_database_that_goes_while_an_image_is_read_costs_no_attempt(
+    settings, database, take, study_reader, make_muscle, monkeypatch
+) -> None:
+    take(make_muscle(1))
+    monkeypatch.setattr("myosono.clinic.work.worker.RETRY_SECONDS", 0.01)
+    worker = Worker(settings, database=database, reader=study_reader)
+    intact, outages = worker._keep, []
+
+    def away(*given: object) -> None:
+        outages.append(1)
+        if len(outages) <= 5:
+            raise UnavailableError("the database does not answer")
+        intact(*given)
+
+    monkeypatch.setattr(worker, "_keep", away)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run_forever, args=(stop,))
+    thread.start()
+    end = time.monotonic() + 60
+    while the_image(database).status != "read" and time.monotonic() < end:
+        time.sleep(0.05)
+    stop.set()
+    thread.join(30)
+    assert (the_image(database).status, the_image(database).attempts, len(outages)) == ("read", 1, 6)
+
+
+def test_a_study_is_read_again_on_request_unless_it_is_signed(database, take, worker, make_muscle) -> None:
+    study = take(make_muscle(1)).study
+    worker.run_once()
+    with database.session() as session:
+        reread_study(session, study.id, "ada")
+    with database.session(writes=False) as session:
+        view = load_study(session, study.id)
+        assert (view.status, view.answer, view.images[0].status, view.images[0].frames) == (
+            "receiving", "", "pending", (),
+        )  # fmt: skip
+        entry = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        assert (entry.user, entry.action) == ("ada", "reread")
+    worker.run_once()
+    with database.session() as session:
+        assert load_study(session, study.id).status == "read"
+        session.get(Study, study.id).status = "signed"
+    with pytest.raises(ConflictError, match="signed study"), database.session() as session:
+        reread_study(session, study.id, "ada")
+    with pytest.raises(NotFoundError), database.session() as session:
+        reread_study(session, 99, "ada")
 
 
 def test_a_large_study_is_not_pooled_at_every_image(database, take, worker, make_muscle, monkeypatch) -> None:

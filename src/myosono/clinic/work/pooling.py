@@ -14,7 +14,7 @@ from myosono.clinic import audit, events
 from myosono.clinic.database.models import FrameReading, StoredImage, Study, utc_now
 from myosono.clinic.work.queue import put_back
 from myosono.clinic.work.reader import StudyReader
-from myosono.errors import NotFoundError
+from myosono.errors import ConflictError, NotFoundError
 from myosono.quantification import ImageQuantities, MeasuredImage, StudyQuantities
 from myosono.reading.reader import STUDY
 
@@ -82,6 +82,33 @@ def pool_study(session: Session, study_id: int, reader: StudyReader) -> Study:
     study.updated = utc_now()
     if study.status != before and study.status in ("read", "failed"):
         _record(session, study, images, reader)
+    events.publish(session, "study", study_id, status=study.status)
+    return study
+
+
+def reread_study(session: Session, study_id: int, user: str) -> Study:
+    """Have all images of a study read anew, by the model that the clinic has now.
+
+    Parameters
+    ----------
+    user
+        Who asks, for the audit log.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such study.
+    ConflictError
+        If it is signed: what was signed rests on the reading that the physician saw.
+    """
+    study = lock_study(session, study_id)
+    if study.status == "signed":
+        raise ConflictError("a signed study is not read again", remedy="Upload the images as a new study.")
+    images = session.scalars(select(StoredImage).where(StoredImage.study_id == study_id)).all()
+    put_back(session, [image for image in images if image.status in ("read", "failed")])
+    study.result = study.quantification = study.model = study.priority = None
+    study.status, study.updated = "receiving", utc_now()
+    audit.record(session, user, "reread", study_id=study_id, images=len(images))
     events.publish(session, "study", study_id, status=study.status)
     return study
 

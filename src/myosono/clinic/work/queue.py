@@ -123,10 +123,19 @@ def fail(session: Session, image_id: int, *, owner: str, error: str, retry: bool
     return image
 
 
-def release(session: Session, owner: str) -> int:
-    """Give back what a worker held that is known to be dead, and return how many images that was."""
+def release(session: Session, owner: str, *, forgive: bool = False) -> int:
+    """Give back what a worker held that holds nothing any more, and return how many images that was.
+
+    Parameters
+    ----------
+    forgive
+        True where the image cannot have been the reason: the attempt is not counted.
+    """
     held = (StoredImage.status == "reading") & (StoredImage.lease_owner == owner)
-    freed = update(StoredImage).where(held).values(status="pending", lease_owner=None, lease_until=None)
+    attempts = StoredImage.attempts - 1 if forgive else StoredImage.attempts
+    freed = (
+        update(StoredImage).where(held).values(status="pending", attempts=attempts, lease_owner=None, lease_until=None)
+    )
     return len(session.execute(freed.returning(StoredImage.id)).all())
 
 

@@ -26,6 +26,8 @@ POLL_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 """How long a database that does not answer is left alone."""
 
+TIDY_SECONDS = 600.0
+
 _POOL_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
@@ -83,16 +85,37 @@ class Worker:
 
     def run_forever(self, stop: threading.Event) -> None:
         """Read until told to stop; what is being read is finished first. Waits where the database does not answer."""
-        self._store.sweep()
+        tidied = -TIDY_SECONDS
         while not stop.is_set():
             try:
+                if time.monotonic() - tidied > TIDY_SECONDS:
+                    self._tidy()
+                    tidied = time.monotonic()
                 busy = self.run_once()
             except (ClinicError, SQLAlchemyError) as error:
                 _log.error("reading waits: %s", error)
-                stop.wait(RETRY_SECONDS)
+                self._resume(stop)
                 continue
             if not busy:
                 stop.wait(POLL_SECONDS)
+
+    def _tidy(self) -> None:
+        """Drop what killed processes left half-written, and events that no page waits for."""
+        self._store.sweep()
+        with self._database.session() as session:
+            events.forget_old(session)
+
+    def _resume(self, stop: threading.Event) -> None:
+        """Wait for the database, then give back what was claimed when it went: the image is not to blame."""
+        while not stop.wait(RETRY_SECONDS):
+            self._beat()
+            try:
+                with self._database.session() as session:
+                    queue.release(session, self.owner, forgive=True)
+            except (ClinicError, SQLAlchemyError) as error:
+                _log.warning("reading still waits: %s", error)
+            else:
+                return
 
     def _something_waits(self) -> bool:
         """A look without the write lock, so that an idle worker disturbs nobody."""
@@ -146,9 +169,11 @@ class Worker:
         return True
 
     def _give_up(self) -> bool:
+        """Committed before the studies are pooled: whatever happens there, the images are not tried again."""
         with self._database.session() as session:
-            ids = {image.study_id for image in queue.give_up(session)}
-            for study_id in sorted(ids):
+            ids = sorted({image.study_id for image in queue.give_up(session)})
+        for study_id in ids:
+            with self._database.session() as session:
                 pool_study(session, study_id, self._reader)
         return bool(ids)
 
