@@ -30,6 +30,8 @@ SUFFIXES = {
     Kind.MP4: ".mp4",
     Kind.AVI: ".avi",
 }
+MANUFACTURER = "myosono"
+"""What our own objects state as their manufacturer (`myosono.clinic.dicom.header.new_object`)."""
 _TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "PatientName", "PatientSex",
     "PatientBirthDate", "PatientAge", "AccessionNumber", "StudyDescription", "StudyDate", "Manufacturer",
@@ -85,7 +87,8 @@ def read_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
     Raises
     ------
     UploadError
-        If it is nothing that is read here: no image, a DICOM object without pixels, or damaged.
+        If it is nothing that is read here: no image, a DICOM object without pixels, or damaged; `OwnResultError` for
+        a heat map of ours that comes back from a PACS and would count as an image of the patient.
     """
     try:
         kind = require_kind(_head(data), Path(name))
@@ -107,7 +110,28 @@ def _head(data: bytes | Path) -> bytes:
         raise UploadError(f"cannot be read: {error.strerror}", path=data) from error
 
 
-def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
+def read_header(data: bytes | Path, name: str, limits: Limits, tags: list[str]) -> Dataset:
+    """Elements of a DICOM header, of a file that may be damaged or hostile.
+
+    Parameters
+    ----------
+    data, name, limits
+        As `read_facts`.
+    tags
+        Keywords of the elements.
+
+    Raises
+    ------
+    UploadError
+        If it is damaged, or deflated and inflates beyond the limit.
+    """
+    try:
+        return _header(data, name, limits, tags)
+    except ImageError as error:
+        raise UploadError(error.reason, path=name or None, remedy=error.remedy) from error
+
+
+def _header(data: bytes | Path, name: str, limits: Limits, tags: list[str]) -> Dataset:
     path = Path(name)
     head = _head(data)
     if b"1.2.840.10008.1.2.1.99" in head:  # deflated: what it inflates to is checked before pydicom inflates it
@@ -115,7 +139,16 @@ def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
     with ExitStack() as opened, decoding(path, "read the DICOM header", also=(InvalidDicomError, BytesLengthException)):
         # Not by name: pydicom would ask the file for as many bytes as a lying element claims to have.
         source = io.BytesIO(data) if isinstance(data, bytes) else opened.enter_context(BoundedFile(data))
-        dataset = dcmread(source, force=head[128:132] != b"DICM", stop_before_pixels=True, specific_tags=_TAGS)
+        dataset = dcmread(source, force=head[128:132] != b"DICM", stop_before_pixels=True, specific_tags=tags)
+        for element in dataset.iterall():
+            str(element.value)  # pydicom decodes when first asked: now, where damage is expected
+    return dataset
+
+
+def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
+    path = Path(name)
+    dataset = _header(data, name, limits, _TAGS)
+    with decoding(path, "read the DICOM header", also=(InvalidDicomError, BytesLengthException)):
         if not dataset.get("Rows") or not dataset.get("Columns"):
             raise ImageError("is a DICOM object without an image", path=path)
         named = facts_from_name(PurePath(name))
