@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzzing import seeds
+from fuzzing import clinic, seeds
+from fuzzing.archives import make_archive
 from fuzzing.bombs import make_bomb
 from fuzzing.dicom import dicom_header
 from fuzzing.mutations import GENERAL, TEXT, Mutation, bmp_header, make_png, several
@@ -139,6 +140,10 @@ TARGETS: tuple[Target, ...] = (
     Target("predictions", 0.04, _mutated(_predictions, (*TEXT, *GENERAL)), _read_predictions),
     Target("manifest", 0.02, _mutated(lambda: (seeds.MANIFEST,), TEXT), _import_manifest),
     Target("reference", 0.03, _mutated(lambda: (seeds.reference_file(),), TEXT), _open_reference),
+    Target("upload", 0.05, make_archive, clinic.receive_upload),
+    Target("receive", 0.04, _mutated(seeds.dicom_files, (*GENERAL, *[dicom_header] * 4)), clinic.receive_dicom),
+    Target("maps", 0.01, _mutated(clinic.packed_maps, GENERAL), clinic.unpack_maps),
+    Target("reports", 0.02, clinic.make_view, clinic.write_reports),
     Target("settings", 0.03, _mutated(lambda: (seeds.SETTINGS,), TEXT), _load_settings),
 )
 _PROBES = [Target(f"probe: {name}", 0.0, no_bytes, run) for name, run in PROBES.items()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pydicom
@@ -13,12 +15,14 @@ from pydicom.data import get_testdata_file
 
 from myosono.errors import CohortError, MyosonoError
 from myosono.imaging import Limits, read_frame
+from myosono.imaging.bounded import BoundedFile
 from myosono.imaging.dicom_streams import stream_size
 from myosono.quantification import Reference
 
 DEEP = "[" * 100_000
 READ = """
 import sys
+import zipfile
 from myosono.errors import ImageError
 from myosono.imaging import read_frames
 for path in sys.argv[1:]:
@@ -96,3 +100,56 @@ def test_a_table_whose_pandas_notes_lack_a_key(tmp_path: Path) -> None:
     parquet.write_table(made, tmp_path / "predictions.parquet")
     with pytest.raises(MyosonoError, match="neither a Parquet nor a CSV table"):
         table.read_predictions(tmp_path / "predictions.parquet")
+
+
+def zip_with_nameless_member() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"x")
+    return buffer.getvalue()
+
+
+def test_an_archive_with_a_member_without_a_name(tmp_path: Path) -> None:
+    archives = pytest.importorskip("myosono.clinic.files.archive")
+    settings = pytest.importorskip("myosono.clinic.settings")
+    (tmp_path / "a.zip").write_bytes(zip_with_nameless_member())
+    with pytest.raises(MyosonoError, match="points out of it"):
+        list(archives.unpack(tmp_path / "a.zip", "a.zip", settings.UploadLimits(), tmp_path))
+
+
+def test_a_header_is_not_given_more_memory_than_its_file_has(tmp_path: Path) -> None:
+    """Four bytes that claim four gigabytes: Python would have made room for them first."""
+    path = tmp_path / "lying.dcm"
+    whole = Path(str(get_testdata_file("MR_small.dcm"))).read_bytes()
+    path.write_bytes(whole[:132] + b"\x02\x00\x00\x00OB\0\0\xf0\xff\xff\xff" + whole[132:])
+    with BoundedFile(path) as stream:
+        assert len(stream.read(2**40)) == path.stat().st_size
+        assert stream.read(2**40) == b""
+
+
+@pytest.mark.parametrize("flaw", ["representation", "deflate"])
+def test_a_damaged_dataset_is_answered_not_raised(tmp_path: Path, flaw: str) -> None:
+    receive = pytest.importorskip("myosono.clinic.network.receive")
+    engine = pytest.importorskip("myosono.clinic.database.engine")
+    models = pytest.importorskip("myosono.clinic.database.models")
+    store = pytest.importorskip("myosono.clinic.files.store")
+    settings = pytest.importorskip("myosono.clinic.settings").ClinicSettings(data=tmp_path, database_url="sqlite://")
+    database = engine.Database(settings)
+    models.Base.metadata.create_all(database.engine)
+    path = tmp_path / "damaged.dcm"
+    if flaw == "deflate":
+        whole = Path(str(get_testdata_file("image_dfl.dcm"))).read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    else:
+        whole = Path(str(get_testdata_file("MR_small.dcm"))).read_bytes()
+        path.write_bytes(whole.replace(b"\x08\x00\x16\x00UI", b"\x08\x00\x16\x00U\xc8"))
+    answer = receive.Receiver(database, store.FileStore(settings)).receive(path, "CART")
+    assert answer.status == receive.CANNOT_UNDERSTAND
+    assert answer.image_id is None
+    database.close()
+
+
+def test_half_a_character_does_not_stop_a_fhir_report() -> None:
+    parts = pytest.importorskip("myosono.clinic.reports.fhir_parts")
+    found = parts.storable({"text": ["a\ud83d\0b", "\x01", 3, None]})
+    assert found == {"text": ["ab", "?", 3, None]}
