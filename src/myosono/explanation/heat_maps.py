@@ -105,28 +105,42 @@ class Network:
         targets
             Class to explain, shape ``(N,)``; the most probable one by default.
         """
+        if targets is None:
+            targets = self.predict(images).argmax(axis=1).astype(np.intp)
+        shape = (images.shape[1], images.shape[2])
+        # In batches: Grad-CAM keeps the activations of every layer.
+        parts = [
+            self._coarse(images[start : start + _BATCH], targets[start : start + _BATCH])
+            for start in range(0, len(images), _BATCH)
+        ]
+        coarse = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        grids = {name: (found.shape[1], found.shape[2]) for name, found in coarse.items()}
+        # pytorch-grad-cam returns maps of the input's size: their grids are those of the layers.
+        grids |= {"grad_cam": grids[CLASS_MAP], "grad_cam_earlier": self._earlier_grid(images)}
+        fine = {name: np.stack([upsampled(one, shape) for one in found]) for name, found in coarse.items()}
+        return HeatMaps(targets, fine, grids)
+
+    def _coarse(self, images: NDArray[np.float32], targets: NDArray[np.intp]) -> dict[str, Floats]:
+        """Maps of one batch by method, each on the grid that it comes in."""
         inputs = torch.from_numpy(_standardised(images))
         with torch.no_grad():
             explained = self.network.explain(inputs)
-            earlier = self.network.stages[:-1](self.network.stem(inputs[:1]))
-        if targets is None:
-            targets = explained.logits.argmax(dim=1).numpy().astype(np.intp)
         maps = explained.class_maps.double().numpy()
         alone = maps[np.arange(len(maps)), targets]
-        shape = (images.shape[1], images.shape[2])
         stages = list(self.network.stages.children())
         wanted = [int(target) for target in targets]
-        coarse = {
+        return {
             CLASS_MAP: alone - maps.mean(axis=1),
             "class_map_alone": alone,
             "grad_cam": grad_cam(self.network, stages[-1], inputs, wanted),
             "grad_cam_earlier": grad_cam(self.network, stages[-2], inputs, wanted),
             "shrinkage": explained.shrinkage.double().numpy(),
         }
-        grids = dict.fromkeys(coarse, (maps.shape[2], maps.shape[3]))
-        grids["grad_cam_earlier"] = (earlier.shape[2], earlier.shape[3])
-        fine = {name: np.stack([upsampled(one, shape) for one in found]) for name, found in coarse.items()}
-        return HeatMaps(targets, fine, grids)
+
+    @torch.no_grad()
+    def _earlier_grid(self, images: NDArray[np.float32]) -> tuple[int, int]:
+        features = self.network.stages[:-1](self.network.stem(torch.from_numpy(_standardised(images[:1]))))
+        return features.shape[2], features.shape[3]
 
 
 def ignorant_maps(
