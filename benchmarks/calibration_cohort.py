@@ -4,10 +4,11 @@ Run from the root of the repository, with the suite's simulated cohort under ``c
 
     OMP_NUM_THREADS=1 python benchmarks/calibration_cohort.py MODEL.onnx
 
-Simulates ``cohorts/simulated_calibration`` (seed 101) and ``cohorts/simulated_evidence`` (seed 202) where they are
-missing, recalibrates MODEL on the first, and reads every patient of the second with both files, exactly as ``Reader``
-does. Writes ``build/recalibrated.onnx`` and ``benchmarks/results/calibration_cohort.csv``; with ``--ship`` the new file
-takes the place of the model inside the package, if it is better. MODEL is the one inside the package by default.
+Simulates ``cohorts/simulated_calibration`` (seed 101, 80 patients) and ``cohorts/simulated_evidence`` (seed 202, 40
+patients) where they are missing, recalibrates MODEL on the first, and reads every patient of the second with both
+files, exactly as ``Reader`` does. Writes ``build/recalibrated.onnx`` and ``benchmarks/results/calibration_cohort.csv``;
+with ``--ship`` the new file takes the place of the model inside the package, if it is better. MODEL is the one inside
+the package by default.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from myosono.reading import Reader, embedded_model, load
 from myosono.reading.result import PatientReading
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = {"simulated_calibration": 101, "simulated_evidence": 202}
+COHORTS = {
+    "simulated_calibration": SimulationConfig(seed=101),
+    "simulated_evidence": SimulationConfig(seed=202, patients={"Normal": 16, "IBM": 10, "PM": 7, "DM": 7}),
+}
 RESAMPLES = 1000
 PROMISED = 0.9
 
@@ -42,7 +46,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "calibration_cohort.csv")
     parser.add_argument("--ship", action="store_true", help="Replace the model inside the package, if it is better.")
     arguments = parser.parse_args()
-    calibration, evidence = (cohort(name, seed) for name, seed in SEEDS.items())
+    calibration, evidence = (cohort(name, config) for name, config in COHORTS.items())
     made = ROOT / "build" / "recalibrated.onnx"
     recalibrate(
         arguments.model, calibration, made, trained_on=Cohort.open(ROOT / "cohorts" / "simulated"), evidence=evidence
@@ -60,10 +64,10 @@ def main() -> None:
         ship(made, rows)
 
 
-def cohort(name: str, seed: int) -> Cohort:
+def cohort(name: str, config: SimulationConfig) -> Cohort:
     folder = ROOT / "cohorts" / name
     if not (folder / "cohort.json").exists():
-        simulate_cohort(SimulationConfig(seed=seed), folder)
+        simulate_cohort(config, folder)
     return Cohort.open(folder)
 
 
