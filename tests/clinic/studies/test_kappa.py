@@ -32,3 +32,9 @@ def test_undefined_where_nothing_could_disagree():
     same = cohen_kappa("aaa", "aaa", [1, 2, 3], "ab")
     assert (same.value, same.low, same.compared) == (None, None, 3)
     assert cohen_kappa("ab", "ab", [1, 1], "ab").low is None  # one patient: no interval
+
+
+def test_no_interval_where_the_raters_never_differed():
+    """All draws are 1.00 then, which would read as certainty."""
+    found = cohen_kappa("aabba", "aabba", [1, 2, 3, 4, 5], "ab")
+    assert (found.value, found.low, found.high) == (1.0, None, None)

@@ -23,7 +23,8 @@ class Kappa:
     value
         None where it is undefined: nothing was compared, or both raters only ever used one and the same category.
     low, high
-        95 % percentile interval over resampled clusters; None with fewer than two clusters.
+        95 % percentile interval over resampled clusters; None with fewer than two clusters, and where all draws are
+        alike (raters who never differed): resampling then knows nothing of how far off they might be.
     compared, clusters
         Pairs of ratings, and the patients that they come from.
     """
@@ -99,7 +100,7 @@ def _interval(tables: Table, weights: Table, draws: int) -> tuple[float | None, 
     resampled = np.einsum("dn,nij->dij", times, tables)
     values = _kappa(resampled, weights)
     values = values[~np.isnan(values)]
-    if not len(values):
+    if not len(values) or values.min() == values.max():
         return None, None
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

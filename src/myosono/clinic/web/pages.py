@@ -79,6 +79,7 @@ def environment(language: str) -> jinja2.Environment:
     made.filters["second"] = second
     made.filters["sentence"] = sentence
     made.filters["percent"] = percent
+    made.filters["chance"] = chance
     return made
 
 
@@ -109,3 +110,17 @@ def sentence(text: str) -> str:
 def percent(value: float | None, digits: int = 0) -> str:
     """A share as in ``73 %``; an en dash where there is none."""
     return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def chance(value: float | None) -> str:
+    """A probability as in ``73 %``; never ``0 %`` or ``100 %``, which no model can know.
+
+    Examples
+    --------
+    >>> chance(0.9971), chance(0.002), chance(0.5)
+    ('> 99 %', '< 1 %', '50 %')
+    """
+    if value is None:
+        return "–"
+    shown = round(100 * value)
+    return "< 1 %" if shown < 1 else "> 99 %" if shown > 99 else f"{shown} %"

@@ -8,6 +8,13 @@ const LARGEST = 24;
 const LINE = "#ffd24a";
 const REFUSED = "#ff8a80";
 
+/** A probability in per cent; never 0 or 100, which no model can know. */
+function chance(value) {
+  const shown = Math.round(100 * value);
+  if (shown < 1) return "< 1 %";
+  return shown > 99 ? "> 99 %" : `${shown} %`;
+}
+
 export class Pane {
   /** `root` is the section; `onView` is called when zoom or place has changed, `onFail` with a message for people. */
   constructor(root, { onView = () => {}, onFail = () => {} } = {}) {
@@ -85,7 +92,7 @@ export class Pane {
     if (facts) {
       const top = facts.label ?? Object.entries(facts.probabilities).sort((a, b) => b[1] - a[1])[0]?.[0];
       if (facts.abstained) words.push(t("no class"));
-      else if (top) words.push(`${t(top)} ${Math.round(100 * facts.probabilities[top])} %`);
+      else if (top) words.push(`${t(top)} ${chance(facts.probabilities[top])}`);
       if (facts.echoIntensity != null) words.push(t("echo intensity {value}", { value: facts.echoIntensity.toFixed(0) }));
       if (this.layer === "shrinkage") words.push(t("the threshold removed {percent} % of the features: a diagnostic of the network", { percent: Math.round(100 * facts.shrinkage) }));
     }
