@@ -104,6 +104,10 @@ class DiskFullError(UploadError):
     """Nothing more is accepted until there is room on the disk; the sender may try again (DICOM 0xA700, HTTP 507)."""
 
 
+class OwnResultError(UploadError):
+    """A heat map or report that this package made comes back as if it were an image to read."""
+
+
 class NotFoundError(ClinicError):
     """No such study, image, user or report (HTTP 404)."""
 

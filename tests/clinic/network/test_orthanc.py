@@ -202,6 +202,18 @@ def test_round_trip(
     assert referenced == {image.sop_instance_uid for image in images(database)}
     [pdf] = [one for one in fetched if one.SOPClassUID == CLASSES["pdf"]]
     assert pdf.EncapsulatedDocument.startswith(b"%PDF")
+    check_own_results_are_not_read(settings, database, peer, uid, files)
+
+
+def check_own_results_are_not_read(
+    settings: ClinicSettings, database: Database, peer: Peer, uid: str, files: list[Path]
+) -> None:
+    """The heat maps are of a class that we read, and must not come back as images of the study."""
+    assert [one.error for one in store(settings, peer, files)] == [None] * 3
+    for via in ("get", "dicomweb"):
+        fetched = fetch_study(settings, database, peer, uid, via=via)  # type: ignore[arg-type]
+        assert (fetched.images, fetched.new, fetched.left, fetched.problems) == (3, 0, 3, ())
+    assert len(images(database)) == 3
 
 
 def dcmread_bytes(data: bytes) -> Any:

@@ -12,7 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from myosono.errors import ImageError, UploadError
+from myosono.errors import ImageError, OwnResultError, UploadError
 from myosono.imaging import Limits, facts_from_name
 from myosono.imaging.bounded import BoundedFile
 from myosono.imaging.dicom import check_inflated_size, joined_text
@@ -151,6 +151,8 @@ def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
     with decoding(path, "read the DICOM header", also=(InvalidDicomError, BytesLengthException)):
         if not dataset.get("Rows") or not dataset.get("Columns"):
             raise ImageError("is a DICOM object without an image", path=path)
+        if str(dataset.get("Manufacturer") or "").strip() == MANUFACTURER:
+            raise OwnResultError("is a result that myosono made, not an image to read", path=name or None)
         named = facts_from_name(PurePath(name))
         muscle, side = read_site(dataset)
         return FileFacts(

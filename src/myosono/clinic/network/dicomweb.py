@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -15,28 +14,13 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from requests import HTTPError, RequestException  # type: ignore[import-untyped]
 
-from myosono.clinic.network.classes import IMAGE_CLASSES
-from myosono.clinic.network.query import FoundStudy, StudyQuery
+from myosono.clinic.network.query import FoundStudy, Instance, StudyQuery
 from myosono.clinic.network.storing import Outcome
 from myosono.clinic.settings import ClinicSettings, Peer
 from myosono.errors import PeerError
 
 _ANY_SYNTAX = (("application/dicom", "*"),)
 """As it is stored there: a PACS that converts would change pixels that a network reads."""
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One object of a study on a PACS."""
-
-    series_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it is of a class that we read; True where the PACS does not say."""
-        return not self.sop_class_uid or self.sop_class_uid in IMAGE_CLASSES
 
 
 class DicomWeb:

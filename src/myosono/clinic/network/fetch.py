@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,8 +13,9 @@ from myosono.clinic.database.engine import Database
 from myosono.clinic.files.store import FileStore
 from myosono.clinic.network.dicomweb import DicomWeb
 from myosono.clinic.network.incoming import incoming_folder
+from myosono.clinic.network.query import Instance, retrieval
 from myosono.clinic.network.receive import Receiver
-from myosono.clinic.network.scu import get, move
+from myosono.clinic.network.scu import get, instances, move
 from myosono.clinic.settings import ClinicSettings, Peer
 from myosono.errors import PeerError
 
@@ -64,38 +66,44 @@ def fetch_study(
     with database.session() as session:
         audit.record(session, user, "fetch", study_uid=study_uid[:64], peer=peer.name, via=via)
     receiver = Receiver(database, FileStore(settings))
+    service = DicomWeb(settings, peer) if via == "dicomweb" else None
+    found = instances(settings, peer, study_uid) if service is None else service.instances(study_uid)
+    wanted = [one for one in found if one.is_image]
+    left = len(found) - len(wanted)
+    if not wanted:
+        remedy = "Look for it with `myosono pacs find`."
+        raise PeerError(f"{peer.name} has no ultrasound image of study {study_uid}", remedy=remedy)
+    if service is not None:
+        return _by_dicomweb(settings, service, study_uid, wanted, left, receiver)
     if via == "move":
-        moved = move(settings, peer, study_uid, settings.pacs.ae_title)
-        problems = (f"{moved.failed} sub-operations failed",) if moved.failed else ()
-        return _checked(peer, Fetched(study_uid, moved.completed + moved.warned, None, 0, problems))
-    if via == "get":
-        with incoming_folder(settings):
-            got = get(settings, peer, study_uid, receiver)
-        # What the peer could not send needs a class that we did not offer: reports, other modalities.
-        left = max(0, got.failed - len(got.problems))
-        return _checked(peer, Fetched(study_uid, len(got.images), got.new, left, got.problems))
-    return _checked(peer, _by_dicomweb(settings, peer, study_uid, receiver))
+        moved = move(settings, peer, retrieval(study_uid, found), settings.pacs.ae_title)
+        failed = [f"{moved.failed} sub-operations failed"] if moved.failed else []
+        return Fetched(study_uid, moved.completed + moved.warned, None, left, tuple(failed))
+    with incoming_folder(settings):
+        got = get(settings, peer, retrieval(study_uid, found), receiver)
+    missing = len(wanted) - len(got.images) - len(got.problems) - got.own
+    problems = (*got.problems, *([f"{missing} images did not come"] if missing > 0 else []))
+    return Fetched(study_uid, len(got.images), got.new, left + got.own, problems)
 
 
-def _by_dicomweb(settings: ClinicSettings, peer: Peer, study_uid: str, receiver: Receiver) -> Fetched:
-    service = DicomWeb(settings, peer)
-    instances = service.instances(study_uid)
-    wanted = [one for one in instances if one.is_image]
+def _by_dicomweb(
+    settings: ClinicSettings,
+    service: DicomWeb,
+    study_uid: str,
+    wanted: Sequence[Instance],
+    left: int,
+    receiver: Receiver,
+) -> Fetched:
     images, new, problems = 0, 0, []
     with incoming_folder(settings) as folder, tempfile.TemporaryDirectory(dir=folder) as temporary:
         path = Path(temporary) / "instance.dcm"
         for instance in wanted:
             path.write_bytes(service.retrieve(study_uid, instance))
-            answer = receiver.receive(path, peer.ae_title, sop_instance=instance.sop_instance_uid)
-            if answer.image_id is None:
+            answer = receiver.receive(path, service.peer.ae_title, sop_instance=instance.sop_instance_uid)
+            if answer.own:
+                left += 1
+            elif answer.image_id is None:
                 problems.append(f"{instance.sop_instance_uid}: 0x{answer.status:04X} {answer.comment}")
             else:
                 images, new = images + 1, new + answer.new
-    return Fetched(study_uid, images, new, len(instances) - len(wanted), tuple(problems))
-
-
-def _checked(peer: Peer, fetched: Fetched) -> Fetched:
-    if not fetched.images and not fetched.problems:
-        remedy = "Look for it with `myosono pacs find`."
-        raise PeerError(f"{peer.name} has no ultrasound image of study {fetched.study_uid}", remedy=remedy)
-    return fetched
+    return Fetched(study_uid, images, new, left, tuple(problems))

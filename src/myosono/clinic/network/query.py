@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydicom.dataset import Dataset
+
+from myosono.clinic.network.classes import IMAGE_CLASSES
 
 _KEYS = {
     "patient_id": "PatientID",
@@ -107,3 +110,44 @@ class FoundStudy:
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {**asdict(self), "modalities": list(self.modalities)}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object of a study on a PACS."""
+
+    series_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is of a class that we read; True where the PACS does not say."""
+        return not self.sop_class_uid or self.sop_class_uid in IMAGE_CLASSES
+
+
+def level(name: str, **keys: str | list[str]) -> Dataset:
+    """An identifier of C-FIND, C-MOVE or C-GET at a level, with what it must match; "" asks for the value."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = name
+    for keyword, value in keys.items():
+        setattr(identifier, keyword, value)
+    return identifier
+
+
+def retrieval(study_uid: str, instances: Sequence[Instance]) -> list[Dataset]:
+    """Identifiers that retrieve just the images of a study, one a series.
+
+    A report among them would need a presentation context that we do not offer, and some archives end the whole
+    retrieval at the first such object.
+    """
+    identifiers = []
+    for series in dict.fromkeys(one.series_uid for one in instances):
+        members = [one for one in instances if one.series_uid == series]
+        images = [one.sop_instance_uid for one in members if one.is_image]
+        keys: dict[str, str | list[str]] = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series}
+        if len(images) == len(members):
+            identifiers.append(level("SERIES", **keys))
+        elif images:
+            identifiers.append(level("IMAGE", **keys, SOPInstanceUID=images))
+    return identifiers

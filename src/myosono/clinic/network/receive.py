@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import errno
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pynetdicom import evt
+from pynetdicom.dimse_primitives import C_STORE
 from sqlalchemy.exc import SQLAlchemyError
 
 from myosono.clinic import audit
 from myosono.clinic.database.engine import Database
+from myosono.clinic.files.header import read_facts
 from myosono.clinic.files.intake import Origin, enqueue, stage
 from myosono.clinic.files.store import FileStore
-from myosono.errors import ClinicError, DiskFullError, UploadError
+from myosono.errors import ClinicError, DiskFullError, OwnResultError, UploadError
+from myosono.imaging import Limits
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +47,15 @@ class Answer:
         Row of the stored image, None where it was refused.
     new
         False where the same bytes were here already.
+    own
+        True for a result of ours that came back, such as a heat map: it is not read as if it were an image.
     """
 
     status: int
     comment: str = ""
     image_id: int | None = None
     new: bool = False
+    own: bool = False
 
     def dataset(self) -> Dataset:
         """For pynetdicom."""
@@ -93,7 +99,9 @@ class Receiver:
             return self._take(path, sender)
         except DiskFullError as error:
             return _try_again(sender, error)
-        except (UploadError, InvalidDicomError) as error:
+        except OwnResultError as error:
+            return replace(self._refuse(sender, sop_instance, CANNOT_UNDERSTAND, str(error)), own=True)
+        except UploadError as error:
             return self._refuse(sender, sop_instance, CANNOT_UNDERSTAND, str(error))
         except (ClinicError, SQLAlchemyError) as error:  # the folder cannot be written, the database does not answer
             return _try_again(sender, error)
@@ -121,16 +129,33 @@ class Receiver:
         return Answer(status, reason)
 
 
+def receive_event(receiver: Receiver, event: evt.Event, sender: str) -> Answer:
+    """Take the dataset of a C-STORE request that pynetdicom announces."""
+    request = cast(C_STORE, event.request)
+    if request._dataset_path is None:
+        return Answer(CANNOT_UNDERSTAND, "no dataset")
+    announced = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
+    return receiver.receive(event.dataset_path, sender, sop_class=announced[0], sop_instance=announced[1])
+
+
 def _try_again(sender: str, error: Exception) -> Answer:
     log.error("cannot take an object from %s: %s", sender, error)
     return Answer(OUT_OF_RESOURCES, "out of resources, send again later")
 
 
 def _mismatch(path: Path, sop_class: str, sop_instance: str) -> str:
-    """What the dataset contradicts of its own announcement, "" where nothing."""
-    header = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "SOPInstanceUID"])
-    for keyword, announced in (("SOPClassUID", sop_class), ("SOPInstanceUID", sop_instance)):
-        found = str(header.get(keyword, ""))
+    """What the dataset contradicts of its own announcement, "" where nothing.
+
+    Raises
+    ------
+    UploadError
+        If it cannot be read, or inflates without end.
+    """
+    facts = read_facts(path, "", Limits())
+    for keyword, found, announced in (
+        ("SOPClassUID", facts.sop_class_uid, sop_class),
+        ("SOPInstanceUID", facts.sop_instance_uid, sop_instance),
+    ):
         if announced and found != announced:
             return f"{keyword} {found or 'missing'}, announced {announced}"
     return ""

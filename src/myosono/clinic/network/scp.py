@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
-from pynetdicom.dimse_primitives import C_STORE
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.files.store import FileStore
@@ -20,7 +19,7 @@ from myosono.clinic.network.classes import IMAGE_CLASSES, TRANSFER_SYNTAXES
 from myosono.clinic.network.dimse import MAX_PDU, make_ae
 from myosono.clinic.network.guard import Bounds, GuardedServer, message_done
 from myosono.clinic.network.incoming import incoming_folder, sweep
-from myosono.clinic.network.receive import CANNOT_UNDERSTAND, Answer, Receiver
+from myosono.clinic.network.receive import Receiver, receive_event
 from myosono.clinic.settings import ClinicSettings
 from myosono.errors import ClinicError
 
@@ -113,16 +112,7 @@ class StorageScp:
 
     def _on_store(self, event: evt.Event) -> Dataset:
         try:
-            request = cast(C_STORE, event.request)
-            if request._dataset_path is None:
-                return Answer(CANNOT_UNDERSTAND, "no dataset").dataset()
-            answer = self._receiver.receive(
-                event.dataset_path,
-                event.assoc.requestor.ae_title,
-                sop_class=str(request.AffectedSOPClassUID),
-                sop_instance=str(request.AffectedSOPInstanceUID),
-            )
-            return answer.dataset()
+            return receive_event(self._receiver, event, event.assoc.requestor.ae_title).dataset()
         finally:
             message_done(event.assoc)
 
