@@ -10,7 +10,7 @@ from pydicom.sr.codedict import codes
 from pydicom.tag import Tag
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
-from myosono.clinic.dicom.header import STATEMENT, check_sources, finish, instance_reference, new_object
+from myosono.clinic.dicom.header import STATEMENT, check_sources, finish, instance_reference, is_multi_frame, new_object
 from myosono.clinic.dicom.page import HEIGHT, WIDTH, draw_page
 from myosono.clinic.dicom.pictures import KeyPicture
 from myosono.clinic.studies.view import StudyView
@@ -73,7 +73,7 @@ def _clean(picture: KeyPicture, by_uid: dict[str, Dataset]) -> bool:
 
 def _reference(picture: KeyPicture, by_uid: dict[str, Dataset]) -> Dataset:
     source = by_uid[str(picture.key.image.sop_instance_uid)]
-    many = int(source.get("NumberOfFrames") or 1) > 1
+    many = is_multi_frame(source)
     item = instance_reference(source, [picture.key.frame.frame + 1] if many else ())
     purpose, code = Dataset(), codes.DCM.SourceImageForImageProcessingOperation
     purpose.CodeValue, purpose.CodingSchemeDesignator = code.value, code.scheme_designator

@@ -25,7 +25,7 @@ from myosono.clinic.dicom.codes import (
     class_code,
     heckmatt_code,
 )
-from myosono.clinic.dicom.header import derived_uid
+from myosono.clinic.dicom.header import derived_uid, is_multi_frame
 from myosono.clinic.studies.view import FrameView, ImageView, OpinionView, SiteView, StudyView
 
 Group = sr.MeasurementsAndQualitativeEvaluations
@@ -82,7 +82,7 @@ def frame_group(
     """One frame, with the reference to it: answer or abstention, probabilities, measures."""
     abstained = frame.abstained or frame.label is None
     answer = INDETERMINATE if abstained else class_code(str(frame.label))
-    many = int(source.get("NumberOfFrames") or 1) > 1
+    many = is_multi_frame(source)
     reference = sr.SourceImageForMeasurementGroup(
         str(source.SOPClassUID), str(source.SOPInstanceUID), [frame.frame + 1] if many else None
     )

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 import myosono
@@ -42,6 +43,8 @@ _FORMS = {
     "StudyTime": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?",
     "PatientSex": r"[MFO]",
     "PatientAge": r"\d{3}[DWMY]",
+    "PatientSize": r"\d{1,6}(\.\d{0,6})?",
+    "PatientWeight": r"\d{1,6}(\.\d{0,6})?",
     "TimezoneOffsetFromUTC": r"[+-]\d{4}",
 }
 
@@ -136,6 +139,12 @@ def finish(dataset: Dataset, view: StudyView, kind: str) -> Dataset:
     return dataset
 
 
+def is_multi_frame(source: Dataset) -> bool:
+    """Whether a reference must say which frame; a damaged count means one."""
+    count = source.get("NumberOfFrames")
+    return isinstance(count, int) and count > 1
+
+
 def stated_at(view: StudyView) -> datetime:
     """When what the object says was so: the signature if there is one, else the study's last change."""
     signed = view.signed
@@ -179,7 +188,8 @@ def instance_reference(source: Dataset, frames: Sequence[int] = ()) -> Dataset:
 
 def _clean(keyword: str, value: Any) -> str:
     """Text of a copied value; one that the standard does not allow there is left out rather than passed on."""
-    text = "" if value is None else str(value).strip()
+    first = value[0] if isinstance(value, MultiValue) and value else value
+    text = "".join(sign for sign in str(first or "") if sign.isprintable()).strip()
     form = _FORMS.get(keyword)
     return text if form is None or re.fullmatch(form, text) else ""
 
