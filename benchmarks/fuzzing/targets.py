@@ -128,23 +128,23 @@ def _load_settings(data: bytes, folder: Path) -> None:
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("png", 0.12, lambda rng: make_png(rng, seeds.stills("PNG")), _read_image(".png")),
+    Target("png", 0.16, lambda rng: make_png(rng, seeds.stills("PNG")), _read_image(".png")),
     _still("JPEG", 0.08),
     _still("TIFF", 0.12),
-    _still("BMP", 0.06, bmp_header),
-    _still("GIF", 0.06),
-    Target("dicom", 0.26, _mutated(seeds.dicom_files, (*GENERAL, *[dicom_header] * 4)), _read_image(".dcm")),
-    Target("bombs", 0.001, make_bomb, _read_image(".bin")),
+    _still("BMP", 0.08, bmp_header),
+    _still("GIF", 0.08),
+    Target("dicom", 0.12, _mutated(seeds.dicom_files, (*GENERAL, *[dicom_header] * 4)), _read_image(".dcm")),
+    Target("bombs", 0.0005, make_bomb, _read_image(".bin")),
     Target("cine", 0.04, _mutated(seeds.cines, GENERAL), _read_image(".avi")),
     Target("model", 0.02, _make_sealed, _open_model),
-    Target("predictions", 0.04, _mutated(_predictions, (*TEXT, *GENERAL)), _read_predictions),
-    Target("manifest", 0.02, _mutated(lambda: (seeds.MANIFEST,), TEXT), _import_manifest),
-    Target("reference", 0.03, _mutated(lambda: (seeds.reference_file(),), TEXT), _open_reference),
-    Target("upload", 0.05, make_archive, clinic.receive_upload),
-    Target("receive", 0.04, _mutated(seeds.dicom_files, (*GENERAL, *[dicom_header] * 4)), clinic.receive_dicom),
-    Target("maps", 0.01, _mutated(clinic.packed_maps, GENERAL), clinic.unpack_maps),
-    Target("reports", 0.02, clinic.make_view, clinic.write_reports),
-    Target("settings", 0.03, _mutated(lambda: (seeds.SETTINGS,), TEXT), _load_settings),
+    Target("predictions", 0.05, _mutated(_predictions, (*TEXT, *GENERAL)), _read_predictions),
+    Target("manifest", 0.01, _mutated(lambda: (seeds.MANIFEST,), TEXT), _import_manifest),
+    Target("reference", 0.08, _mutated(lambda: (seeds.reference_file(),), TEXT), _open_reference),
+    Target("upload", 0.02, make_archive, clinic.receive_upload),
+    Target("receive", 0.03, _mutated(seeds.dicom_files, (*GENERAL, *[dicom_header] * 4)), clinic.receive_dicom),
+    Target("maps", 0.04, _mutated(clinic.packed_maps, GENERAL), clinic.unpack_maps),
+    Target("reports", 0.01, clinic.make_view, clinic.write_reports),
+    Target("settings", 0.06, _mutated(lambda: (seeds.SETTINGS,), TEXT), _load_settings),
 )
 _PROBES = [Target(f"probe: {name}", 0.0, no_bytes, run) for name, run in PROBES.items()]
 BY_NAME = {target.name: target for target in (*TARGETS, *_PROBES)}

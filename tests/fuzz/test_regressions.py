@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from myosono.errors import CohortError, MyosonoError
+from myosono.errors import CohortError, ImageError, MyosonoError
 from myosono.imaging import Limits, read_frame
 from myosono.imaging.bounded import BoundedFile
 from myosono.imaging.dicom_streams import stream_size
@@ -22,6 +24,7 @@ from myosono.quantification import Reference
 DEEP = "[" * 100_000
 READ = """
 import sys
+import time
 import zipfile
 from myosono.errors import ImageError
 from myosono.imaging import read_frames
@@ -51,6 +54,26 @@ def test_a_stream_smaller_than_announced_does_not_abort_the_process(tmp_path: Pa
     assert len(said) == len(paths)
     # What a decoder reads all the same, because the stream knows better than the header, is no harm.
     assert all(answer == "refused" for answer, path in zip(said, paths, strict=True) if Path(path).name[0] in "01")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("JPEGLSNearLossless_08.dcm", b"\xff\xf7\x00\x0b\x08\x00\x2d\x00\x0a"),
+        ("693_J2KR.dcm", struct.pack(">II", 512, 512)),
+        ("SC_rgb_jpeg_gdcm.dcm", b"\x00\x64\x00\x64"),
+    ],
+)
+def test_a_stream_larger_than_announced_is_not_decoded(tmp_path: Path, name: str, size: bytes) -> None:
+    """CharLS worked for minutes on 640 bytes: the data set said 45 x 10 pixels, the stream inside it 65535 x 65535."""
+    whole = Path(str(get_testdata_file(name))).read_bytes()
+    at = whole.rindex(size) if name.startswith("SC") else whole.index(size)
+    path = tmp_path / name
+    path.write_bytes(whole[:at] + size[:-4].ljust(len(size), b"\xef") + whole[at + len(size) :])
+    started = time.process_time()
+    with pytest.raises(ImageError, match="not what its header announces"):
+        read_frame(path)
+    assert time.process_time() - started < 2
 
 
 def test_intact_jpeg_streams_are_still_read() -> None:

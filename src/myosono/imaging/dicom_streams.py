@@ -1,11 +1,13 @@
 """Compressed DICOM pixels: which decoder takes them, and a look at their own header before it does.
 
-GDCM aborts the whole process where a stream holds fewer pixels than the data set announces (found by fuzzing): such a
-file is refused before GDCM sees it, and GDCM sees only what no other decoder can read.
+Found by fuzzing: GDCM aborts the whole process where a stream holds fewer pixels than the data set announces, and any
+decoder works at the size that the stream states, four thousand million pixels if it likes. So a stream whose size is
+not the data set's is refused before a decoder sees it, and GDCM sees only what no other decoder can read.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +38,13 @@ _DECODERS = {
     JPEGLossless: "gdcm",
     JPEGLosslessSV1: "gdcm",
 }
-# Start-of-frame markers of ITU-T T.81 table B.1; C4, C8 and CC mean other things.
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Start-of-frame markers of ITU-T T.81 table B.1 (C4, C8 and CC mean other things) and of JPEG-LS, T.87.
+_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+# Start of codestream and size of a JPEG 2000 image (ITU-T T.800 A.5.1); a JP2 header may stand before it.
+_JPEG_2000 = b"\xff\x4f\xff\x51"
+_JPEG_2000_REACH = 4096
+_JPEG_2000_SIZE = struct.Struct(">HHIIIIIIIIHB")
 
 
 @dataclass(frozen=True)
@@ -62,14 +68,15 @@ def decoder_of(syntax: UID) -> str:
 
 
 def check_streams(dataset: Dataset, syntax: UID, count: int, path: Path) -> None:
-    """Compare what each frame's stream says of itself with the data set, for syntaxes that GDCM decodes.
+    """Compare what each frame's stream of the JPEG family says of itself with the data set.
 
     Raises
     ------
     ImageError
-        If a stream has another size than announced, or holds fewer bytes.
+        If a stream has another size than announced or, where GDCM decodes it, holds fewer bytes.
     """
-    if decoder_of(syntax) != "gdcm":
+    decoder = decoder_of(syntax)
+    if not decoder:
         return
     height, width = int(dataset.Rows), int(dataset.Columns)
     announced = height * width * int(dataset.get("SamplesPerPixel") or 1) * (int(dataset.BitsAllocated) // 8)
@@ -77,7 +84,7 @@ def check_streams(dataset: Dataset, syntax: UID, count: int, path: Path) -> None
         found = stream_size(stream)
         if found is None:
             raise ImageError(f"frame {index + 1} of {count} is no JPEG stream", path=path)
-        if (found.height, found.width) != (height, width) or found.bytes < announced:
+        if (found.height, found.width) != (height, width) or (decoder == "gdcm" and found.bytes < announced):
             told = f"{found.width} x {found.height} pixels of {found.samples} x {found.precision} bits"
             raise ImageError(
                 f"the JPEG stream of frame {index + 1} holds {told}, not what its header announces", path=path
@@ -89,7 +96,7 @@ def _streams(dataset: Dataset, count: int) -> Iterator[bytes]:
 
 
 def stream_size(stream: bytes) -> StreamSize | None:
-    """Size of a JPEG image from its frame header (ITU-T T.81 B.2.2), None if there is none.
+    """Size of a JPEG, JPEG-LS or JPEG 2000 image from its own header, None if it has none.
 
     Examples
     --------
@@ -98,6 +105,19 @@ def stream_size(stream: bytes) -> StreamSize | None:
     >>> stream_size(b"not a stream") is None
     True
     """
+    at = stream.find(_JPEG_2000, 0, _JPEG_2000_REACH)
+    return _jpeg_2000_size(stream, at + len(_JPEG_2000)) if at >= 0 else _jpeg_size(stream)
+
+
+def _jpeg_2000_size(stream: bytes, place: int) -> StreamSize | None:
+    if len(stream) < place + _JPEG_2000_SIZE.size:
+        return None
+    _, _, right, bottom, left, top, *_, samples, depth = _JPEG_2000_SIZE.unpack_from(stream, place)
+    return StreamSize(bottom - top, right - left, samples, (depth & 0x7F) + 1)
+
+
+def _jpeg_size(stream: bytes) -> StreamSize | None:
+    """From the frame header (ITU-T T.81 B.2.2)."""
     place = 2 if stream.startswith(b"\xff\xd8") else len(stream)
     while place + 10 <= len(stream):
         if stream[place] != 0xFF:
