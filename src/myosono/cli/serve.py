@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +72,7 @@ def serve_command(
     from myosono.clinic.web.server import ClinicServer
 
     check_exposure(settings)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     fill: Fill | None = None
     if demo:
         from myosono.clinic.demo import demo_settings, make_demo

@@ -159,5 +159,5 @@ def load_settings(data: Path = DEFAULT_DATA, **overrides: Any) -> ClinicSettings
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        remedy = "Known keys are listed in docs/clinic.md."
+        remedy = "Known keys are listed in docs/serve.md."
         raise ClinicError(f"setting {where}: {first['msg']}", path=path if found else None, remedy=remedy) from error

@@ -143,6 +143,14 @@ def test_half_a_certificate_is_refused(settings: ClinicSettings, tmp_path: Path)
         check_exposure(settings.model_copy(update=both))
 
 
+def test_what_is_no_certificate_is_refused(settings: ClinicSettings, tmp_path: Path) -> None:
+    for name in ("key.pem", "certificate.pem"):
+        (tmp_path / name).write_text("not PEM")
+    both = {"tls_key": tmp_path / "key.pem", "tls_certificate": tmp_path / "certificate.pem"}
+    with pytest.raises(ClinicError, match=r"certificate\.pem: the certificate cannot be used"):
+        check_exposure(settings.model_copy(update=both))
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [

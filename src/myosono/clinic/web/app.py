@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import secrets
+import ssl
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -36,7 +38,7 @@ def create_app(settings: ClinicSettings, database: Database | None = None) -> Fa
     Raises
     ------
     ClinicError
-        If the settings would let anyone on the network in, or name only one of certificate and key.
+        If the settings would let anyone on the network in, or certificate and key are not a pair.
     UnavailableError
         If the database does not answer.
     ArtefactError
@@ -78,7 +80,7 @@ def check_exposure(settings: ClinicSettings) -> None:
     Raises
     ------
     ClinicError
-        If there are no accounts and the address is not a loopback one, or half of a certificate is given.
+        If there are no accounts and the address is not a loopback one, or certificate and key are not a pair.
     """
     if not settings.accounts and is_exposed(settings):
         remedy = "Use accounts, or --host 127.0.0.1."
@@ -87,9 +89,20 @@ def check_exposure(settings: ClinicSettings) -> None:
         )
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise ClinicError("HTTPS needs both a certificate and its key", remedy="Give --tls-certificate and --tls-key.")
-    for path in (settings.tls_certificate, settings.tls_key):
-        if path is not None and not path.is_file():
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        _check_certificate(settings.tls_certificate, settings.tls_key)
+
+
+def _check_certificate(certificate: Path, key: Path) -> None:
+    for path in (certificate, key):
+        if not path.is_file():
             raise ClinicError("no such file", path=path, remedy="Give a PEM file.")
+    try:
+        # An empty passphrase, since otherwise a locked key would be asked for on a terminal that a service has not.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        remedy = "Both must be PEM files that belong together, the key without a passphrase."
+        raise ClinicError(f"the certificate cannot be used: {error}", path=certificate, remedy=remedy) from error
 
 
 def is_exposed(settings: ClinicSettings) -> bool:

@@ -67,10 +67,10 @@ class Gate:
             new_cookie = visitor.csrf is None
             request.state.user = visitor.user
             request.state.csrf = visitor.csrf or new_token()
-            if request.method not in _SAFE and not visitor.by_token:
-                receive = await _check_origin(request, receive, visitor.csrf)
             if visitor.user is None and request.url.path not in PUBLIC:
                 raise LoginRequiredError("log in first")
+            if request.method not in _SAFE and not visitor.by_token:
+                receive = await _check_origin(request, receive, visitor.csrf)
         except MyosonoError as error:
             await error_response(request, error)(scope, receive, send)
             return
