@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from myosono.clinic.work.reader import StudyReader
 from myosono.clinic.work.worker import Worker
 
 from .conftest import make_settings, muscle_dicom, real_file
-from .peers import DcmtkArchive, dcmtk, free_port
+from .peers import DcmtkArchive, dcmtk, free_port, wait_for_port
 from .test_scp import stored
 
 PROPOSED = {
@@ -156,3 +157,39 @@ def test_results_arrive_and_dsrdump_reads_the_report(
 def is_report(path: Path, study_uid: str) -> bool:
     dataset: Any = dcmread(path, stop_before_pixels=True, force=True)
     return dataset.get("StudyInstanceUID") == study_uid and dataset.Modality == "SR"
+
+
+@pytest.mark.slow
+def test_large_cine_is_not_held_in_memory(tmp_path: Path) -> None:
+    """A node of its own, so that its peak memory is its own too."""
+    port = free_port()
+    data = tmp_path / "clinic"
+    data.mkdir()
+    (data / "clinic.toml").write_text(f"[uploads]\nfree_bytes = 0\n[pacs]\nport = {port}\n")
+    cine = dcmread(muscle_dicom(tmp_path / "cine.dcm", generate_uid(), 1))
+    cine.SOPClassUID = cine.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.3.1"
+    cine.NumberOfFrames = 4000
+    cine.PixelData = bytes(cine.Rows * cine.Columns) * 4000
+    cine.save_as(tmp_path / "cine.dcm")
+    size = (tmp_path / "cine.dcm").stat().st_size
+    command = [sys.executable, "-m", "myosono.cli", "pacs", "listen", "--no-worker", "--data", str(data)]
+    node = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, node, 60)
+        before = peak_memory(node.pid)
+        done = run("storescu", "-xe", "-aec", "MYOSONO", "127.0.0.1", str(port), tmp_path / "cine.dcm")
+        assert done.returncode == 0, done.stderr
+        assert peak_memory(node.pid) - before < size / 3
+    finally:
+        node.terminate()
+        node.wait(30)
+    assert size > 100e6
+
+
+def peak_memory(process: int) -> int:
+    """Bytes, of the largest that a process ever was."""
+    status = Path(f"/proc/{process}/status")
+    if not status.exists():
+        pytest.skip("/proc is not there")
+    [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
