@@ -48,6 +48,11 @@ def test_a_clinic_on_postgresql(
     anna.send_form("/account/tokens", name="export")
     changed = anna.send_form("/account/password", old=WORDS, password=f"{WORDS}!", again=f"{WORDS}!")
     assert changed.headers["location"] == "/account?done=password"
+    for name in ("a\x00b", "\N{GRINNING FACE}"):
+        assert anna.send_form("/admin/users", name=name, password=WORDS).status_code in (400, 422)
+        assert anna.get("/admin/audit", params={"user": name}).status_code in (200, 422)
+    assert anna.send_form(f"/admin/users/{2**40}", action="disable").status_code in (404, 422)
     stranger = browse()
+    assert stranger.send_form("/login", name="a\x00b", password="wrong").status_code in (401, 422)
     codes = [stranger.send_form("/login", name="anna", password="wrong").status_code for _ in range(FREE_BY_BOTH + 1)]
     assert codes == [401] * FREE_BY_BOTH + [429]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import myosono
 from myosono.clinic.database.engine import Database
@@ -210,6 +211,21 @@ def test_a_full_disk_is_said(failing: Any) -> None:
     assert failing.get("/fail").status_code == 507
     failing.raised[0] = OSError(errno.EACCES, "Permission denied")
     assert failing.get("/fail").status_code == 500
+
+
+@pytest.mark.parametrize("number", ["9" * 30, str(2**63), "-1", "x"])
+def test_impossible_numbers_are_no_breakdown(admin: Any, number: str) -> None:
+    assert admin.send_form(f"/admin/users/{number}", action="disable").status_code in (404, 422)
+    assert admin.get(f"/studies/{number}").status_code in (404, 422)
+    assert admin.get(f"/admin/audit?page={number}").status_code == 422
+
+
+def test_a_busy_database_is_said(database: Database) -> None:
+    def busy() -> None:
+        raise PoolTimeout("QueuePool limit reached")
+
+    with pytest.raises(UnavailableError, match="busy"), database.session():
+        busy()
 
 
 def test_errors_are_told_in_chinese_too(failing: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from myosono.clinic import audit
@@ -90,7 +91,10 @@ def create_user(
         raise ConflictError(f"the user name {name} is taken")
     user = User(name=name, full_name=full_name.strip(), password_hash=hash_password(password), role=role)
     session.add(user)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # another transaction was faster
+        raise ConflictError(f"the user name {name} is taken") from error
     audit.record(session, by, "user-created", name=name, role=role)
     return user
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from myosono.clinic.settings import ClinicSettings
@@ -58,6 +59,8 @@ class Database:
         except OperationalError as error:
             remedy = "Work goes on when it answers again; nothing that was acknowledged is lost."
             raise UnavailableError(f"the database does not answer: {error.orig}", remedy=remedy) from error
+        except PoolTimeout as error:
+            raise UnavailableError("the database is busy", remedy="Try again in a moment.") from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -70,7 +73,8 @@ def _engine(settings: ClinicSettings) -> Engine:
         if url.get_backend_name() != "sqlite":
             return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
         settings.data.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+        connect = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        engine = create_engine(url, connect_args=connect, pool_size=20, max_overflow=30)
     except (ArgumentError, NoSuchModuleError) as error:
         remedy = "Use sqlite:///path or postgresql+psycopg://user:password@host/name."
         raise ClinicError(f"not a database URL: {error}", remedy=remedy) from error

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 import myosono
+from myosono.clinic.accounts.users import local_user
 from myosono.clinic.database.engine import Database
 from myosono.clinic.database.migrate import upgrade
 from myosono.clinic.files.store import FileStore
@@ -47,6 +48,9 @@ def create_app(settings: ClinicSettings, database: Database | None = None) -> Fa
     check_exposure(settings)
     database = database or Database(settings)
     upgrade(database)
+    if not settings.accounts:
+        with database.session() as session:
+            local_user(session)  # now, so that the first requests do not all try to make it
     app = FastAPI(
         title="myosono",
         version=myosono.__version__,

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from myosono.clinic.accounts.login import TooManyAttemptsError, WrongPasswordError
@@ -127,6 +128,13 @@ def install(app: FastAPI) -> None:
         # Without the input and its context: they may hold what JSON cannot carry, or a password.
         kept = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
         return JSONResponse({"detail": kept}, 422)
+
+    @app.exception_handler(DataError)
+    @app.exception_handler(OverflowError)
+    @app.exception_handler(UnicodeEncodeError)
+    def unstorable(request: Request, error: Exception) -> Response:
+        # What no database can hold: a number beyond its integers, a NUL or half a character in a text.
+        return answer_with(request, 422, N_("a value is out of range, or no text"))
 
     @app.exception_handler(OSError)
     def system(request: Request, error: OSError) -> Response:
