@@ -37,6 +37,7 @@ from myosono.clinic.settings import ClinicSettings, PacsSettings, Peer, load_set
 from myosono.errors import PeerError
 from myosono.hashing import sha256_file
 from myosono.provenance import machine, now, versions
+from myosono.quantification import MYOSITIS_PROTOCOL, site_name
 
 RESULT = Path(__file__).parent / "results" / "dicom_throughput.json"
 STUDY_IMAGES = 40
@@ -100,6 +101,7 @@ def write_image(path: Path, pixels: np.ndarray, study: str, number: int) -> Path
     dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[study])
     dataset.PatientID = f"SIM-{number // STUDY_IMAGES:03d}"
     dataset.Modality, dataset.Manufacturer, dataset.InstanceNumber = "US", "Simulated", number
+    dataset.SeriesDescription = site_name(MYOSITIS_PROTOCOL[number % len(MYOSITIS_PROTOCOL)])
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.BitsAllocated = dataset.BitsStored = 8
