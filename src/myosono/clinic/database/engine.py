@@ -74,7 +74,8 @@ def _engine(settings: ClinicSettings) -> Engine:
             return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
         settings.data.mkdir(parents=True, exist_ok=True)
         connect = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-        engine = create_engine(url, connect_args=connect, pool_size=20, max_overflow=30)
+        pool = {"pool_size": 20, "max_overflow": 30} if url.database not in (None, "", ":memory:") else {}
+        engine = create_engine(url, connect_args=connect, **pool)
     except (ArgumentError, NoSuchModuleError) as error:
         remedy = "Use sqlite:///path or postgresql+psycopg://user:password@host/name."
         raise ClinicError(f"not a database URL: {error}", remedy=remedy) from error
