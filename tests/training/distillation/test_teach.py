@@ -119,7 +119,7 @@ def test_kept_answers_are_read_and_a_killed_teacher_is_not_fitted_twice(task):
     kept = task.folder / "teacher" / "logits.npy"
     np.save(kept, first.numpy() + 1)
     assert torch.equal(prepare_lessons(task, training_views(task), QUIET).logits, first + 1)
-    kept.unlink()  # killed after the teacher's last epoch
+    kept.write_bytes(kept.read_bytes()[:90])  # damaged; the teacher is fitted all the same
     before = (task.folder / "teacher" / "best.ckpt").stat().st_mtime_ns
     assert torch.equal(prepare_lessons(task, training_views(task), QUIET).logits, first)
     assert (task.folder / "teacher" / "best.ckpt").stat().st_mtime_ns == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -72,9 +73,16 @@ def test_a_distilled_cell_is_swept_and_leaves_no_checkpoint(tiny_cohort, recipe,
     cells = plan_cells(tiny_cohort, {"distilled": taught}, models=["stanet_xs"], only_folds=[0])
     store = CellStore(tmp_path)
     assert run_sweep(cells, store, InProcess(), quiet=True).failed == {}
-    assert (store.folder_of(cells[0]) / "teacher" / "logits.npy").exists()
+    folder = store.folder_of(cells[0])
+    assert (folder / "teacher" / "logits.npy").exists()
     assert list(tmp_path.rglob("*.ckpt")) == []
-    assert json.loads((store.folder_of(cells[0]) / "fold.json").read_text())["teacher"]["model"] == "stanet_xs"
+    assert json.loads((folder / "fold.json").read_text())["teacher"]["model"] == "stanet_xs"
+    kept = store.predictions(cells[0])
+    shutil.rmtree(folder)
+    (folder / "teacher").mkdir(parents=True)
+    (folder / "teacher" / "last.ckpt").write_bytes(b"half of a checkpoint")  # killed while the teacher trained
+    assert run_sweep(cells, store, InProcess(), quiet=True).failed == {}
+    pd.testing.assert_frame_equal(store.predictions(cells[0]), kept)
 
 
 def test_a_finished_cell_is_never_fitted_again(cells, swept, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,9 @@ def prepare_lessons(task: FoldTask, views: Views, bar: Progress) -> Lessons:
     folder = task.folder / FOLDER
     kept = folder / "logits.npy"
     shape = (len(views.data), teacher.views, len(task.classes))
-    if kept.exists():
-        logits: NDArray[np.float32] = np.load(kept)
-        if logits.shape == shape:
-            return Lessons(views, logits)
+    found = _kept_answers(kept)
+    if found is not None and found.shape == shape:
+        return Lessons(views, found)
     folder.mkdir(parents=True, exist_ok=True)
     module = _fitted(replace(task, recipe=recipe, folder=folder, title=f"{task.title}, teacher"), bar)
     logits = _answers(module, views, shape, bar, recipe)
@@ -76,6 +76,14 @@ def teacher_facts(task: FoldTask) -> dict[str, Any]:
     """Facts of a fold's fitted teacher: what it is, its best epoch, its score on the validation patients."""
     found: dict[str, Any] = json.loads((task.folder / FOLDER / _FACTS).read_text(encoding="utf-8"))
     return found
+
+
+def _kept_answers(path: Path) -> NDArray[np.float32] | None:
+    try:
+        kept: NDArray[np.float32] = np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None  # absent or damaged: both mean that the teacher answers again
+    return kept
 
 
 def _fitted(task: FoldTask, bar: Progress) -> Classifier:

@@ -73,9 +73,9 @@ def clear_damage(folder: Path) -> None:
     """Before a cell is fitted: drop what a kill or a bad disk left half-written, keep an epoch that can be resumed."""
     for name in (_FACTS, _ERROR, _PREDICTIONS, "fold.json"):
         (folder / name).unlink(missing_ok=True)
-    last = folder / "last.ckpt"
-    if last.exists() and not zipfile.is_zipfile(last):
-        shutil.rmtree(folder)
+    for last in (folder / "teacher" / "last.ckpt", folder / "last.ckpt"):
+        if last.exists() and not zipfile.is_zipfile(last):
+            shutil.rmtree(last.parent)
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
