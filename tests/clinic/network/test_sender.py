@@ -42,10 +42,15 @@ class Archive:
         self, *, answer: Callable[[evt.Event], int] | None = None, contexts: Any = None, port: int = 0
     ) -> None:
         self.kept: list[str] = []
+        self.ends: list[str] = []
         self._answer = answer or (lambda _: 0)
         ae = AE("ARCHIVE")
         ae.supported_contexts = contexts or AllStoragePresentationContexts
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._store)]
+        handlers: list[Any] = [
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_RELEASED, lambda _: self.ends.append("released")),
+            (evt.EVT_ABORTED, lambda _: self.ends.append("aborted")),
+        ]
         self.server: Any = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
 
     @property
@@ -110,6 +115,7 @@ def test_images_arrive_and_it_is_written_down(
     number = enqueue(database, study_id)
     assert Sender(with_peer(settings, archive.port), database).run_once() == 1
     assert len(archive.kept) == 2
+    assert wait_until(lambda: archive.ends == ["released"])  # two images, one association
     assert (item(database, number).status, item(database, number).attempts) == ("sent", 1)
     with database.session(writes=False) as session:
         line = session.scalars(select(AuditEntry).where(AuditEntry.action == "send")).one()

@@ -77,7 +77,8 @@ def fetch_study(
         return _by_dicomweb(settings, service, study_uid, wanted, left, receiver)
     if via == "move":
         moved = move(settings, peer, retrieval(study_uid, found), settings.pacs.ae_title)
-        failed = [f"{moved.failed} sub-operations failed"] if moved.failed else []
+        # A heat map of ours among them is refused by our own SCP, and only the audit log can tell it from a failure.
+        failed = [f"{moved.failed} objects failed or were refused; see `refuse` in the audit log"] * bool(moved.failed)
         return Fetched(study_uid, moved.completed + moved.warned, None, left, tuple(failed))
     with incoming_folder(settings):
         got = get(settings, peer, retrieval(study_uid, found), receiver)

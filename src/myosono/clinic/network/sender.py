@@ -132,6 +132,8 @@ class Sender:
             wrong = [one for one in mine if one.error is not None]
             problem = "; ".join(dict.fromkeys(one.error for one in wrong if one.error is not None)) or None
             yield item, problem, any(one.refused for one in wrong)
+        for _ in outcomes:  # there are no more; only now is the association released, and not aborted
+            raise AssertionError("more outcomes than files")
 
     def _outcomes(self, peer: Peer, via: str, files: Sequence[Path]) -> Iterator[Outcome]:
         if via == "dicomweb":
