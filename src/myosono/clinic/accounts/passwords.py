@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -53,8 +54,9 @@ def verify_password(encoded: str, password: str) -> bool:
     if len(password) > 4 * LONGEST:
         return False
     with _TURNS:
+        nobody = _nobodys_hash()  # asked for in any case, so that the first call is as slow for a known user
         try:
-            return _HASHER.verify(encoded or _NOBODY, _normal(password)) and bool(encoded)
+            return _HASHER.verify(encoded or nobody, _normal(password)) and bool(encoded)
         except (VerifyMismatchError, VerificationError, InvalidHashError):
             return False
 
@@ -69,4 +71,6 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-_NOBODY = _HASHER.hash("nobody's password")
+@cache
+def _nobodys_hash() -> str:
+    return _HASHER.hash("nobody's password")
