@@ -129,3 +129,9 @@ def test_impossible_opinions_are_refused(wrong):
 def test_unknown_studies_are_named(session, ann):
     with pytest.raises(NotFoundError, match="no study 99"):
         save_draft(session, 99, ann, Opinion())
+
+
+def test_a_diagnosis_is_one_of_those_offered(session, study, ann):
+    with pytest.raises(UsageError, match="no such diagnosis"):
+        sign(session, study.id, ann, Opinion(diagnosis="Gout"))
+    assert sign(session, study.id, ann, Opinion(diagnosis="Other")).diagnosis == "Other"

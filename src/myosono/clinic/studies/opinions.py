@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from myosono.anatomy import parse_site
+from myosono.anatomy import DIAGNOSES, parse_site
 from myosono.clinic import audit, events
 from myosono.clinic.database.models import PhysicianReading, Study, utc_now
 from myosono.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
@@ -71,6 +71,8 @@ def save_draft(session: Session, study_id: int, author: Author, opinion: Opinion
     ------
     NotFoundError
         If there is no such study.
+    UsageError
+        If the diagnosis is none that may be chosen.
     ConflictError
         If the author has signed it already: then only an amendment is possible. Or if the opinion agrees with
         an answer that the model did not give.
@@ -220,6 +222,9 @@ def _check_signable(study: Study, opinion: Opinion, seen_answer: str | None) -> 
 
 def _write(reading: PhysicianReading, study: Study, opinion: Opinion) -> None:
     label = (study.result or {}).get("label")
+    known = diagnoses(tuple((study.result or {}).get("probabilities") or DIAGNOSES))
+    if opinion.diagnosis and opinion.diagnosis not in known:
+        raise UsageError(f"no such diagnosis: {opinion.diagnosis!r}", remedy=f"One of {', '.join(known)}.")
     if opinion.agrees is True and (label is None or opinion.diagnosis != label):
         said = label or "no single diagnosis"
         raise ConflictError(f"the model answered {said}", remedy="Correct it rather than agree.")

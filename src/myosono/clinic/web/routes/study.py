@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from myosono.anatomy import MUSCLES
+from myosono.anatomy import DIAGNOSES, MUSCLES
 from myosono.clinic import audit, events
 from myosono.clinic.reports.content import readable_name
 from myosono.clinic.reports.language import Translate, translator
@@ -39,7 +39,7 @@ def study_page(request: Request, study_id: Id, user: User) -> HTMLResponse:
         mine=[one for one in view.opinions if one.user == user.name and one.signed_at is not None],
         amended={one.amends_id for one in view.opinions if one.signed_at is not None},
         newest=newest,
-        diagnoses=diagnoses(view.classes),
+        diagnoses=diagnoses(view.classes or tuple(DIAGNOSES)),
         peers=request.app.state.settings.pacs.peers,
         other_banners=[one for one in view.banners if one not in request.app.state.model.warnings],
         **_context(request, view),

@@ -1,20 +1,45 @@
 // Live news from the clinic: server-sent events, with a word on whether the connection stands.
 
+const HIDDEN_MS = 15_000;
+
 /**
  * Listen for events after a number. `on` maps an event's kind to a function of its data ({study, ...}).
- * The browser reconnects by itself and names the last event it has seen.
+ *
+ * The browser reconnects by itself and names the last event it has seen. A page that has been hidden for a while gives its
+ * connection back, since browsers keep only six to one server, and catches up when it is looked at again.
  */
 export function listen(after, on, onState = () => {}) {
-  const source = new EventSource(`/events?after=${encodeURIComponent(after)}`);
-  for (const [kind, act] of Object.entries(on)) {
-    source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
+  let seen = after;
+  let source = null;
+  let timer = null;
+
+  function open() {
+    if (source) return;
+    source = new EventSource(`/events?after=${encodeURIComponent(seen)}`);
+    for (const [kind, act] of Object.entries(on)) {
+      source.addEventListener(kind, (event) => {
+        seen = event.lastEventId || seen;
+        act(JSON.parse(event.data));
+      });
+    }
+    source.addEventListener("open", () => onState(true));
+    source.addEventListener("error", () => onState(false));
   }
-  source.addEventListener("open", () => onState(true));
-  source.addEventListener("error", () => onState(false));
-  // A page in the browser's back-forward cache must not hold one of the few connections.
-  addEventListener("pagehide", () => source.close());
+
+  function close() {
+    source?.close();
+    source = null;
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(close, HIDDEN_MS);
+    else open();
+  });
+  // A page in the browser's back-forward cache must not hold a connection either.
+  addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && location.reload());
-  return source;
+  open();
 }
 
 /** Calls `act` at most once in `wait` ms, and once more after the last call. */
