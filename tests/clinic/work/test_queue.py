@@ -107,6 +107,13 @@ def test_what_kills_its_reader_is_given_up(database, take, make_muscle) -> None:
         assert "stopped the reading process 3 times" in session.get(StoredImage, image.id).error
 
 
+def test_what_was_tried_before_comes_last(database, take, make_muscle) -> None:
+    first, second = (take(make_muscle(seed)).image.id for seed in range(2))
+    assert claim(database, "killed").id == first
+    let_leases_end(database)
+    assert [claim(database, "next").id for _ in range(2)] == [second, first]
+
+
 def test_a_dead_workers_images_are_released_at_once(database, take, make_muscle) -> None:
     for seed in range(2):
         take(make_muscle(seed))

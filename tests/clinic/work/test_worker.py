@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from myosono.clinic.database.models import AuditEntry, Event, StoredImage, Study, utc_now
 from myosono.clinic.studies.load import load_study
+from myosono.clinic.work import queue
 from myosono.clinic.work.maps import pack, unpack
 from myosono.clinic.work.pooling import reread_study
 from myosono.clinic.work.worker import Worker
@@ -64,6 +66,45 @@ def test_a_vanished_file_fails_with_its_reason(database, take, worker, store, ma
     store.path(take(make_muscle(1)).image.file).unlink()
     worker.run_once()
     assert "does not exist" in the_image(database).error
+
+
+def run_until_settled(worker, database) -> None:  # type: ignore[no-untyped-def]
+    """In a thread, as the reading process does, until no image waits."""
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run_forever, args=(stop,))
+    thread.start()
+    end = time.monotonic() + 60
+    while the_image(database).status in ("pending", "reading") and time.monotonic() < end:
+        time.sleep(0.02)
+    stop.set()
+    thread.join(30)
+
+
+def test_a_folder_that_is_away_fails_no_image(database, take, worker, store, make_muscle, monkeypatch) -> None:
+    monkeypatch.setattr("myosono.clinic.work.worker.RETRY_SECONDS", 0.01)
+    take(make_muscle(1))
+    away = store.root.with_name("away")
+    store.root.rename(away)
+    with pytest.raises(UnavailableError, match="folder of files is gone"):
+        worker.run_once()
+    threading.Timer(1.0, away.rename, [store.root]).start()
+    with database.session() as session:
+        queue.release(session, worker.owner, forgive=True)
+    run_until_settled(worker, database)
+    assert (the_image(database).status, the_image(database).attempts) == ("read", 1)
+
+
+def test_a_result_that_cannot_be_kept_fails_its_image(database, take, worker, make_muscle, monkeypatch) -> None:
+    monkeypatch.setattr("myosono.clinic.work.worker.RETRY_SECONDS", 0.01)
+    take(make_muscle(1))
+
+    def refuse(*_given: object) -> None:
+        raise IntegrityError("INSERT", {}, Exception("value too long"))
+
+    monkeypatch.setattr(worker, "_keep", refuse)
+    run_until_settled(worker, database)
+    assert (the_image(database).status, the_image(database).attempts) == ("failed", 3)
+    assert "could not be kept" in the_image(database).error
 
 
 def test_a_passing_fault_is_tried_again(database, take, worker, study_reader, make_muscle, monkeypatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -24,7 +25,7 @@ _UNREAD = ("pending", "reading")
 
 
 def claim(session: Session, owner: str, lease_seconds: float) -> StoredImage | None:
-    """Take the oldest unread image, or one whose lease has ended.
+    """Take the oldest unread image, or one whose lease has ended; one that was tried before comes after all others.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def claim(session: Session, owner: str, lease_seconds: float) -> StoredImage | N
     """
     now = utc_now()
     waiting = select(StoredImage).where((StoredImage.status == "pending") | _abandoned(now))
-    fresh = waiting.where(StoredImage.attempts < MAX_ATTEMPTS).order_by(StoredImage.id).limit(1)
+    fresh = waiting.where(StoredImage.attempts < MAX_ATTEMPTS).order_by(StoredImage.attempts, StoredImage.id).limit(1)
     image = session.scalar(fresh.with_for_update(skip_locked=True, of=StoredImage))
     if image is None:
         return None
@@ -123,20 +124,21 @@ def fail(session: Session, image_id: int, *, owner: str, error: str, retry: bool
     return image
 
 
-def release(session: Session, owner: str, *, forgive: bool = False) -> int:
+def release(session: Session, owner: str, *, forgive: bool = False, error: str | None = None) -> int:
     """Give back what a worker held that holds nothing any more, and return how many images that was.
 
     Parameters
     ----------
     forgive
         True where the image cannot have been the reason: the attempt is not counted.
+    error
+        What went wrong, if it is known.
     """
     held = (StoredImage.status == "reading") & (StoredImage.lease_owner == owner)
-    attempts = StoredImage.attempts - 1 if forgive else StoredImage.attempts
-    freed = (
-        update(StoredImage).where(held).values(status="pending", attempts=attempts, lease_owner=None, lease_until=None)
-    )
-    return len(session.execute(freed.returning(StoredImage.id)).all())
+    freed: dict[str, Any] = {"status": "pending", "lease_owner": None, "lease_until": None, "error": error}
+    if forgive:
+        freed["attempts"] = StoredImage.attempts - 1
+    return len(session.execute(update(StoredImage).where(held).values(freed).returning(StoredImage.id)).all())
 
 
 def unread(session: Session, study_id: int | None = None) -> int:

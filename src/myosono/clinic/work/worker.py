@@ -20,7 +20,15 @@ from myosono.clinic.settings import ClinicSettings
 from myosono.clinic.work import queue
 from myosono.clinic.work.pooling import lock_study, pool_study
 from myosono.clinic.work.reader import StudyReader, open_reader
-from myosono.errors import ArtefactError, ClinicError, ConflictError, ImageError, MissingExtraError, MyosonoError
+from myosono.errors import (
+    ArtefactError,
+    ClinicError,
+    ConflictError,
+    ImageError,
+    MissingExtraError,
+    MyosonoError,
+    UnavailableError,
+)
 
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 2.0
@@ -67,8 +75,9 @@ class Worker:
 
         Raises
         ------
-        ClinicError
-            If the database does not answer. The image is read again when its lease ends.
+        UnavailableError
+            If the database does not answer, or the folder of files is gone; the image is read again when its lease
+            ends.
         """
         self._beat()
         if not self._something_waits():
@@ -92,9 +101,13 @@ class Worker:
                     self._tidy()
                     tidied = time.monotonic()
                 busy = self.run_once()
-            except (ClinicError, SQLAlchemyError) as error:
+            except UnavailableError as error:
                 _log.error("reading waits: %s", error)
-                self._resume(stop)
+                self._resume(stop, forgive=True, error=None)
+                continue
+            except (ClinicError, SQLAlchemyError) as error:
+                _log.exception("a result could not be kept")
+                self._resume(stop, forgive=False, error=f"its result could not be kept: {_said(error)}")
                 continue
             if not busy:
                 stop.wait(POLL_SECONDS)
@@ -105,15 +118,15 @@ class Worker:
         with self._database.session() as session:
             events.forget_old(session)
 
-    def _resume(self, stop: threading.Event) -> None:
-        """Wait for the database, then give back what was claimed when it went: the image is not to blame."""
+    def _resume(self, stop: threading.Event, *, forgive: bool, error: str | None) -> None:
+        """Wait for the database, then give back what was claimed; forgiven if the image cannot be to blame."""
         while not stop.wait(RETRY_SECONDS):
             self._beat()
             try:
                 with self._database.session() as session:
-                    queue.release(session, self.owner, forgive=True)
-            except (ClinicError, SQLAlchemyError) as error:
-                _log.warning("reading still waits: %s", error)
+                    queue.release(session, self.owner, forgive=forgive, error=error)
+            except (ClinicError, SQLAlchemyError) as again:
+                _log.warning("reading still waits: %s", again)
             else:
                 return
 
@@ -126,6 +139,9 @@ class Worker:
         """Frames, why there are no more of them, and whether another attempt may help."""
         rows: list[FrameReading] = []
         renewed = time.monotonic()
+        if not self._store.root.is_dir():
+            remedy = "Work goes on when it is back."
+            raise UnavailableError("the folder of files is gone", path=self._store.root, remedy=remedy)
         try:
             path = self._store.path(image.file)
             for row in self._reader.read(path, image.name, muscle=image.muscle, side=image.side):
