@@ -14,6 +14,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.encaps import encapsulate, generate_frames
 
 from myosono.errors import CohortError, ImageError, MyosonoError
 from myosono.imaging import Limits, read_frame
@@ -65,7 +66,7 @@ def test_a_stream_smaller_than_announced_does_not_abort_the_process(tmp_path: Pa
     ],
 )
 def test_a_stream_larger_than_announced_is_not_decoded(tmp_path: Path, name: str, size: bytes) -> None:
-    """CharLS worked for minutes on 640 bytes: the data set said 45 x 10 pixels, the stream inside it 65535 x 65535."""
+    """The data set says 45 x 10 pixels, the stream inside it 61423 x 61423: a decoder would believe the stream."""
     whole = Path(str(get_testdata_file(name))).read_bytes()
     at = whole.rindex(size) if name.startswith("SC") else whole.index(size)
     path = tmp_path / name
@@ -76,8 +77,26 @@ def test_a_stream_larger_than_announced_is_not_decoded(tmp_path: Path, name: str
     assert time.process_time() - started < 2
 
 
+@pytest.mark.parametrize("lost", [4, 8, 1107, 2215])
+def test_a_jpeg_ls_stream_that_is_cut_short_takes_no_time(tmp_path: Path, lost: int) -> None:
+    """pyjpegls worked for minutes on some: 64 x 64 pixels, the last quarter missing."""
+    dataset = pydicom.dcmread(str(get_testdata_file("MR_small_jpeg_ls_lossless.dcm")))
+    (stream,) = generate_frames(dataset.PixelData, number_of_frames=1)
+    dataset.PixelData = encapsulate([stream[: (len(stream) - lost) // 2 * 2]])
+    dataset.save_as(tmp_path / "short.dcm")
+    started = time.process_time()
+    with pytest.raises(ImageError, match="cannot decode"):
+        read_frame(tmp_path / "short.dcm")
+    assert time.process_time() - started < 2
+
+
 def test_intact_jpeg_streams_are_still_read() -> None:
-    for name, shape in (("JPEGLSNearLossless_08.dcm", (45, 10)), ("JPEG-LL.dcm", (1024, 256))):
+    for name, shape in (
+        ("JPEGLSNearLossless_08.dcm", (45, 10)),
+        ("JPEGLSNearLossless_16.dcm", (45, 10)),
+        ("MR_small_jpeg_ls_lossless.dcm", (64, 64)),
+        ("JPEG-LL.dcm", (1024, 256)),
+    ):
         assert read_frame(str(get_testdata_file(name))).pixels.shape == shape
 
 
