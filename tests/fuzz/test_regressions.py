@@ -93,7 +93,7 @@ def test_a_jpeg_ls_stream_that_is_cut_short_takes_no_time(tmp_path: Path, lost: 
 def test_intact_jpeg_streams_are_still_read() -> None:
     for name, shape in (
         ("JPEGLSNearLossless_08.dcm", (45, 10)),
-        ("JPEGLSNearLossless_16.dcm", (45, 10)),
+        ("JPEGLSNearLossless_16.dcm", (50, 10)),
         ("MR_small_jpeg_ls_lossless.dcm", (64, 64)),
         ("JPEG-LL.dcm", (1024, 256)),
     ):
