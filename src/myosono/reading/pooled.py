@@ -24,22 +24,28 @@ class PoolableImage(Protocol):
         """Frames of one file share it."""
 
     @property
-    def patient_id(self) -> str: ...  # noqa: D102
+    def patient_id(self) -> str:
+        """Whose it is."""
 
     @property
-    def muscle(self) -> str | None: ...  # noqa: D102
+    def muscle(self) -> str | None:
+        """Code of `myosono.anatomy`."""
 
     @property
-    def side(self) -> str | None: ...  # noqa: D102
+    def side(self) -> str | None:
+        """``L`` or ``R``."""
 
     @property
-    def probabilities(self) -> Probabilities: ...  # noqa: D102
+    def probabilities(self) -> Probabilities:
+        """By class, in the model's order."""
 
     @property
-    def abstained(self) -> bool: ...  # noqa: D102
+    def abstained(self) -> bool:
+        """Whether it counts for no muscle and no patient."""
 
     @property
-    def reasons(self) -> tuple[str, ...]: ...  # noqa: D102
+    def reasons(self) -> tuple[str, ...]:
+        """Why it was abstained from, first."""
 
 
 def pool_muscles(images: Sequence[PoolableImage]) -> tuple[MuscleReading, ...]:
