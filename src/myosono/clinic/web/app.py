@@ -70,6 +70,7 @@ def create_app(settings: ClinicSettings, database: Database | None = None) -> Fa
     app.state.setup_token = secrets.token_urlsafe(12) if settings.accounts and is_exposed(settings) else None
     errors.install(app)
     app.mount("/static", VersionedFiles(directory=STATIC), name="static")
+    # Found, not listed: a page is one new file, and the gate has it closed already.
     for found in sorted(pkgutil.iter_modules(routes.__path__), key=lambda module: module.name):
         module = importlib.import_module(f"{routes.__name__}.{found.name}")
         app.include_router(module.router)
