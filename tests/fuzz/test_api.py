@@ -118,4 +118,4 @@ def test_hostile_json_is_refused_in_words(client: TestClient, text: str) -> None
         answer = client.put("/api/v1/studies/1/opinion", content=body.encode(), headers=headers)
         assert answer.status_code < 500, (body[:60], answer.text[:300])
         assert client.get("/api/v1/studies/1/opinion").status_code < 500
-        assert client.get("/api/v1/studies/1/report.fhir").status_code < 500
+        assert client.get("/api/v1/studies/1/report.fhir.json").status_code < 500
