@@ -26,9 +26,14 @@ def test_an_unread_image_states_its_reason(open_page, clinic):
 
 def test_a_corrected_site_moves_the_image(open_page, clinic):
     page = open_page(f"/studies/{clinic.study}")
-    page.get_by_label("Muscle and side of P001_RG_1.png").select_option("RT")
+    choice = page.get_by_label("Muscle and side of P001_RG_1.png")
+    choice.focus()
+    assert choice.locator("option").count() == 15
+    assert choice.input_value() == "RG"
+    choice.select_option("RT")
     page.locator("#site-RT img").wait_for()
-    page.get_by_label("Muscle and side of P001_RG_1.png").select_option("RG")
+    choice.focus()
+    choice.select_option("RG")
     page.locator("#site-RG img").wait_for()
 
 

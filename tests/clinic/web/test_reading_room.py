@@ -133,6 +133,9 @@ def test_an_upload_is_kept_or_refused_file_by_file(reader, make_muscle):
     refused = reader.fetch("POST", address, params={"name": "letter.txt"}, content=b"Dear Sir").json()
     assert not refused["accepted"]
     assert "not an image" in refused["refused"][0]["reason"]
+    reader.cookies.set("myosono_language", "zh-CN")
+    chinese = reader.fetch("POST", address, params={"name": "letter.txt"}, content=b"Dear Sir").json()
+    assert "不是 myosono" in chinese["refused"][0]["reason"]
     assert reader.fetch("POST", "/api/v1/uploads/../files", params={"name": "x"}, content=b"x").status_code in (
         404,
         405,

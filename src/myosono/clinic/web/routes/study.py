@@ -10,16 +10,15 @@ from fastapi.responses import HTMLResponse
 from myosono.anatomy import DIAGNOSES, MUSCLES
 from myosono.clinic import audit, events
 from myosono.clinic.reports.content import readable_name
-from myosono.clinic.reports.language import Translate, translator
 from myosono.clinic.studies.load import load_study
 from myosono.clinic.studies.opinions import diagnoses, find_draft
 from myosono.clinic.studies.view import StudyView
 from myosono.clinic.web.body_map import body_map
-from myosono.clinic.web.i18n import translate
-from myosono.clinic.web.pages import language_of, render
-from myosono.clinic.web.parameters import Id, User, author_of, report_language
+from myosono.clinic.web.pages import render
+from myosono.clinic.web.parameters import Id, User, author_of
 from myosono.clinic.web.security import CurrentUser
 from myosono.clinic.web.study_parts import late_images, muscle_rows, probability_rows, viewer_images, waiting_images
+from myosono.clinic.web.wording import wording
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,7 +59,7 @@ def viewer_page(request: Request, study_id: Id, user: User) -> HTMLResponse:
     with request.app.state.database.session(writes=False) as session:
         view = load_study(session, study_id)
     _log_view(request, view, user, "viewer")
-    images = viewer_images(view, _say(request))
+    images = viewer_images(view, wording(request))
     return render(request, "viewer.html", images=images, **_context(request, view))
 
 
@@ -80,18 +79,6 @@ def _context(request: Request, view: StudyView) -> dict[str, Any]:
         "late_images": late_images(view),
         "body": body_map(view),
         "muscles": MUSCLES,
-        "say": _say(request),
+        "say": wording(request),
         "person": readable_name,
     }
-
-
-def _say(request: Request) -> Translate:
-    """Reasons and warnings, which the reader writes in English, in the language of the page."""
-    language = language_of(request)
-    of_reports = translator(report_language(language))
-
-    def say(text: str) -> str:
-        said = translate(language, text)
-        return of_reports(text) if said == text else said
-
-    return say

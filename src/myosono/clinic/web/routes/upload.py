@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -13,8 +14,9 @@ from fastapi import Path as PathParameter
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from myosono.clinic.files.uploads import UploadOutcome, new_upload, receive_upload
+from myosono.clinic.files.uploads import LeftOut, UploadOutcome, new_upload, receive_upload
 from myosono.clinic.web.parameters import User
+from myosono.clinic.web.wording import wording
 from myosono.errors import UploadError
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
@@ -48,9 +50,11 @@ async def add_file(request: Request, upload: UploadName, name: FileName, user: U
     try:
         with os.fdopen(handle, "wb") as target:
             await _receive(request.stream(), target, limit)
-        return await run_in_threadpool(
+        outcome = await run_in_threadpool(
             receive_upload, state.database, state.files, Path(temporary), name, upload=upload, sender=user.name
         )
+        say = wording(request)
+        return replace(outcome, refused=tuple(LeftOut(one.name, say(one.reason)) for one in outcome.refused))
     finally:
         Path(temporary).unlink(missing_ok=True)
 

@@ -51,6 +51,17 @@ findings.addEventListener("click", (event) => {
   showMode();
 });
 
+/** Give a field of sites all its choices, when it is about to be used. */
+function offerSites(event) {
+  const choice = event.target.closest?.(".site-choice");
+  if (!choice || choice.options.length > 1) return;
+  const { value } = choice;
+  choice.replaceChildren(document.getElementById("site-choices").content.cloneNode(true));
+  choice.value = value;
+}
+findings.addEventListener("pointerdown", offerSites);
+findings.addEventListener("focusin", offerSites);
+
 findings.addEventListener("change", async (event) => {
   const choice = event.target.closest(".site-choice");
   if (!choice) return;
