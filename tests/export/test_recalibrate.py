@@ -165,6 +165,17 @@ def test_export_calibrates_on_a_cohort_and_agrees_with_recalibration(tiny_run, t
     assert exported.metadata["evidence"]["test_patients"] == split["patient_id"].nunique()
 
 
+def test_fewer_images_of_each_patient_lower_the_bar_of_the_promise(tiny_model, other, tmp_path):
+    found = recalibrate(tiny_model.path, other, tmp_path / "one.onnx", limit=1, quiet=True)
+    assert found.after["calibration"]["images_per_patient"] == {"fewest": 1, "median": 1.0}
+    assert found.after["calibration"]["patients"] == other.table["patient_id"].nunique()
+    assert found.after["calibration"]["cohort"]["limit"] == 1
+    again = recalibrate(tiny_model.path, other, tmp_path / "again.onnx", limit=1, quiet=True)
+    assert again.after["temperature"] == found.after["temperature"]
+    with pytest.raises(UsageError, match="at least one image"):
+        recalibrate(tiny_model.path, other, tmp_path / "none.onnx", limit=0, quiet=True)
+
+
 def test_export_refuses_the_cohort_of_training(tiny_run, tiny_cohort, tmp_path):
     with pytest.raises(UsageError, match="cohort of training"):
         export_run(tiny_run[0], tiny_cohort, tmp_path / "m.onnx", gate=False, calibrate_on=tiny_cohort, quiet=True)

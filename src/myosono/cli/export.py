@@ -36,6 +36,12 @@ def export_command(
             "--calibrate-on", help="Cohort to calibrate on instead of validation patients; none of it trained on."
         ),
     ] = None,
+    calibration_limit: Annotated[
+        int | None,
+        typer.Option(
+            "--calibration-limit", min=1, help="Most images of a calibration patient; the promise starts there."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name that readings carry.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metadata as JSON.")] = False,
 ) -> None:
@@ -45,6 +51,8 @@ def export_command(
     from myosono.export import export_run
     from myosono.training import Run
 
+    if calibration_limit is not None and calibrate_on is None:
+        raise UsageError("--calibration-limit is for the cohort of --calibrate-on")
     if muscle_images and not gate:
         raise UsageError("--muscle-images are for the gate, which --no-gate leaves out")
     exported = export_run(
@@ -58,6 +66,7 @@ def export_command(
         gate=gate,
         muscle_images=muscle_images or (),
         calibrate_on=None if calibrate_on is None else Cohort.open(calibrate_on),
+        calibration_limit=calibration_limit,
         quiet=json,
     )
     if json:

@@ -29,6 +29,10 @@ def recalibrate_command(
     evidence: Annotated[
         Path | None, typer.Option("--evidence", help="A third cohort, to measure the result on.")
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="Most images of a calibration patient; the promise starts there."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metadata as JSON.")] = False,
 ) -> None:
     """Fit temperatures and prediction sets anew, on patients that the network has not learned from."""
@@ -44,6 +48,7 @@ def recalibrate_command(
         out,
         trained_on=None if trained_on is None else Cohort.open(trained_on),
         evidence=None if evidence is None else Cohort.open(evidence),
+        limit=limit,
         quiet=json,
     )
     if json:
@@ -58,6 +63,9 @@ def show_recalibrated(found: Recalibrated, to: Console) -> None:
     table = Table("", "before", "after")
     rows = {
         "patients": lambda of: str(of["conformal"]["patients"]),
+        "fewest images of a patient": lambda of: str(
+            of.get("calibration", {}).get("images_per_patient", {}).get("fewest", "?")
+        ),
         "temperature of images": lambda of: f"{of['temperature']:.2f}",
         "temperature of patients": lambda of: f"{of.get('patient_temperature', 1.0):.2f}",
         "thresholds": lambda of: "one for each class" if of["conformal"]["kind"] != "marginal" else "one for all",

@@ -70,6 +70,7 @@ def export_run(
     gate: bool = True,
     muscle_images: Sequence[str | Path] = (),
     calibrate_on: Cohort | None = None,
+    calibration_limit: int | None = None,
     quiet: bool = False,
 ) -> Exported:
     """Write the artefact of one fold, once it has passed its gates.
@@ -98,6 +99,8 @@ def export_run(
     calibrate_on
         A cohort that shares no image or patient with the run's: temperatures and prediction sets are fitted on all of
         it, instead of on the fold's validation patients, who are often too few.
+    calibration_limit
+        Most images of a patient of ``calibrate_on`` (see `myosono.export.recalibrate`).
 
     Raises
     ------
@@ -112,10 +115,14 @@ def export_run(
     path = Path(out)
     network = load_network(run, fold)
     table = run.predictions().query("fold == @fold")
-    calibrated = table if calibrate_on is None else _on_cohort(network, run, cohort, calibrate_on, table, fold, quiet)
+    if calibrate_on is None:
+        calibrated = table
+    else:
+        refuse_shared(calibrate_on, cohort, use="calibrate on this cohort", known_as="training")
+        calibrated = _on_cohort(network, run, calibrate_on, table, fold, limit=calibration_limit, quiet=quiet)
     temperature, metadata = _metadata(run, calibrated, fold, name)
     if calibrate_on is not None:
-        metadata["calibration"]["cohort"] = described(calibrate_on, COMPARED)
+        metadata["calibration"]["cohort"] = described(calibrate_on, COMPARED, calibration_limit)
     graph = ReadingGraph(network, size=run.recipe.size, temperature=temperature)
     model = to_onnx(graph)
     parity = _parity(graph, model, _parity_images(cohort, table, quiet=quiet))
@@ -232,13 +239,20 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
 
 
 def _on_cohort(
-    network: STANet, run: Run, cohort: Cohort, other: Cohort, table: pd.DataFrame, fold: int, quiet: bool
+    network: STANet, run: Run, other: Cohort, table: pd.DataFrame, fold: int, *, limit: int | None, quiet: bool
 ) -> pd.DataFrame:
     """The fold's test patients, with another cohort's in the place of its validation patients."""
-    refuse_shared(other, cohort, use="calibrate on this cohort", known_as="training")
     logits = torch_logits(ReadingGraph(network, size=run.recipe.size, temperature=1.0).eval())
-    task = str(run.facts["task"])
-    found = cohort_predictions(logits, other, task=task, classes=run.classes, role="validation", fold=fold, quiet=quiet)
+    found = cohort_predictions(
+        logits,
+        other,
+        task=str(run.facts["task"]),
+        classes=run.classes,
+        role="validation",
+        fold=fold,
+        limit=limit,
+        quiet=quiet,
+    )
     return pd.concat([table[table["role"] == "test"], found], ignore_index=True)
 
 

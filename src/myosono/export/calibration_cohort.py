@@ -25,6 +25,7 @@ COMPARED = "no image or patient shared with the training cohort"
 NOT_COMPARED = "another cohort by content hash; the training cohort was not at hand to compare images and patients"
 
 _NAMED = 3
+_SEED = 0
 _IDENTITY = ("image_id", "patient_id", "muscle", "side", "device")
 
 
@@ -75,6 +76,7 @@ def cohort_predictions(
     classes: tuple[str, ...],
     role: str,
     fold: int = 0,
+    limit: int | None = None,
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Uncalibrated probabilities of a whole cohort as a predictions table.
@@ -91,6 +93,9 @@ def cohort_predictions(
         Of the network, in the order of its outputs.
     role
         ``validation`` to calibrate on, ``test`` to measure on.
+    limit
+        Most images of a patient, drawn with a fixed seed: the promise of a prediction set does not reach patients with
+        fewer images than the calibration patients have.
 
     Raises
     ------
@@ -100,6 +105,11 @@ def cohort_predictions(
     chosen = get_task(default_task(cohort.info.classes) if task == "auto" else task, cohort.info.classes)
     table = cohort.table.assign(target=chosen.targets(cohort.table["label"]))
     table = table[table["target"].notna()].reset_index(drop=True)
+    if limit is not None:
+        if limit < 1:
+            raise UsageError(f"at least one image of a patient is needed, not {limit}")
+        drawn = table.sort_values("image_id").sample(frac=1, random_state=_SEED).groupby("patient_id").head(limit)
+        table = table.loc[sorted(drawn.index)].reset_index(drop=True)
     present = set(table["target"])
     if present != set(classes):
         raise UsageError(
@@ -144,13 +154,15 @@ def onnx_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def described(cohort: Cohort, overlap: str) -> dict[str, Any]:
+def described(cohort: Cohort, overlap: str, limit: int | None = None) -> dict[str, Any]:
     """What a model file says of the cohort that it was calibrated on.
 
     Parameters
     ----------
     overlap
         How it is known that nobody is shared with training.
+    limit
+        Most images of a patient that were used.
     """
     info = cohort.info
     return {
@@ -161,6 +173,7 @@ def described(cohort: Cohort, overlap: str) -> dict[str, Any]:
         "images": len(cohort.table),
         "patients": int(cohort.table["patient_id"].nunique()),
         "overlap": overlap,
+        "limit": limit,
     }
 
 

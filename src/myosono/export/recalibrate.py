@@ -67,6 +67,7 @@ def recalibrate(
     *,
     trained_on: Cohort | None = None,
     evidence: Cohort | None = None,
+    limit: int | None = None,
     quiet: bool = False,
 ) -> Recalibrated:
     """Fit temperatures and prediction sets on a cohort that was not trained on, and write the file with them.
@@ -84,6 +85,9 @@ def recalibrate(
         content hash is compared, and the file says so.
     evidence
         A third cohort to measure the result on; without one the file states no figures.
+    limit
+        Most images of a calibration patient: patients with as many or more keep the promise, at the price of fewer
+        single diagnoses for those with many.
 
     Raises
     ------
@@ -98,9 +102,11 @@ def recalibrate(
     model = onnx.load(source.path)
     logits = onnx_logits(model)
     classes, task, fold = source.classes, str(before["task"]), int(before["split"].get("fold", 0))
-    table = cohort_predictions(logits, on, task=task, classes=classes, role="validation", fold=fold, quiet=quiet)
+    table = cohort_predictions(
+        logits, on, task=task, classes=classes, role="validation", fold=fold, limit=limit, quiet=quiet
+    )
     temperature, calibration = calibration_metadata(table, classes)
-    calibration["calibration"]["cohort"] = described(on, COMPARED if trained_on else NOT_COMPARED)
+    calibration["calibration"]["cohort"] = described(on, COMPARED if trained_on else NOT_COMPARED, limit)
     set_temperature(model, temperature, source.path)
     gates = _gates(logits, model, on, temperature)
     if failing(gates):
