@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from fuzzing import seeds
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
 
@@ -117,6 +118,32 @@ def test_json_nested_without_end(tmp_path: Path) -> None:
     path.write_text(DEEP)
     with pytest.raises(CohortError, match="cannot be read"):
         Reference.open(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("minimum", "1e999"),
+        ("sd", "0"),
+        ("sd", "NaN"),
+        ("coefficients", "[1]"),
+        ("coefficients", "[1e999, 0]"),
+        ("terms", '["mean", "shoe size"]'),
+        ("age_range", "[1" + "0" * 400 + ", 2]"),
+        ("patients", "Infinity"),
+        ("left_out", "[3]"),
+    ],
+)
+def test_a_reference_with_impossible_numbers(tmp_path: Path, key: str, value: str) -> None:
+    path = tmp_path / "reference.json"
+    whole = json.loads(seeds.reference_file())
+    place = whole if key in whole else whole["models"][0]
+    place[key] = "HERE"
+    path.write_text(json.dumps(whole).replace('"HERE"', value))
+    with pytest.raises(CohortError, match="damaged"):
+        Reference.open(path)
+    path.write_bytes(seeds.reference_file())
+    assert Reference.open(path).z_score(90.0, muscle="D", age=50.0, device="GE").z == pytest.approx(3.75)
 
 
 def test_a_cohort_with_json_nested_without_end(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ sides of one patient do not count as two people.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -76,9 +77,15 @@ class NormalModel:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> NormalModel:
-        """From `to_dict`."""
+        """From `to_dict`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, OverflowError
+            If it is none, or holds what no fit gives: another number of terms than coefficients, no spread.
+        """
         span = data["age_range"]
-        return cls(
+        model = cls(
             muscle=str(data["muscle"]),
             device=str(data["device"]),
             terms=tuple(data["terms"]),
@@ -88,6 +95,11 @@ class NormalModel:
             sites=int(data["sites"]),
             age_range=None if span is None else (float(span[0]), float(span[1])),
         )
+        if len(model.terms) != len(model.coefficients) or not set(model.terms) <= {"mean", *_NEEDS}:
+            raise ValueError(f"terms {model.terms} with {len(model.coefficients)} coefficients")
+        if not all(map(math.isfinite, (*model.coefficients, model.sd, *(model.age_range or ())))) or model.sd <= 0:
+            raise ValueError(f"coefficients {model.coefficients}, sd {model.sd}")
+        return model
 
 
 _NEEDS = {"age": "age", "male": "sex", "left": "side"}

@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from myosono.errors import DAMAGED_TEXT, CohortError, UsageError
+from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, CohortError, UsageError
 from myosono.formats import REFERENCE_FORMAT
 from myosono.provenance import now, versions
 from myosono.quantification.normals import NormalModel, SiteMeasure, fit_normals
 
+_LEFT_OUT = ("muscle", "device", "reason")
 MINIMUM_NORMALS = 20
 """Fewest normals a muscle and device (CLSI EP28-A3c asks 20 to verify a reference interval, 120 to establish one)."""
 
@@ -179,10 +180,10 @@ class Reference:
                 simulated=bool(data["simulated"]),
                 minimum=int(data["minimum"]),
                 models=tuple(NormalModel.from_dict(item) for item in data["models"]),
-                left_out=tuple(data["left_out"]),
+                left_out=tuple({key: str(item[key]) for key in _LEFT_OUT} for item in data["left_out"]),
                 facts={key: data[key] for key in ("created", "versions", "cohort_hash") if key in data},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except DAMAGED_TABLE as error:
             raise CohortError(f"the reference is damaged: {error}", path=source, remedy=remedy) from error
 
 
