@@ -217,7 +217,11 @@ def agreement(opinion: OpinionView, t: Translate) -> str:
     """Whether the physician agreed with the model, and what its answer was then."""
     if opinion.agrees is None:
         return ""
-    said = t("agrees with the model's answer") if opinion.agrees else t("differs from the model's answer")
+    said = (
+        t("The physician agrees with the model's answer")
+        if opinion.agrees
+        else t("The physician differs from the model's answer")
+    )
     return f"{said} ({t(opinion.model_answer)})" if opinion.model_answer else said
 
 
