@@ -6,6 +6,7 @@ import pytest
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 PAGES = ("/", "/studies/{study}", "/studies/{study}/viewer", "/agreement", "/drift", "/api/docs")
 
 
@@ -41,6 +42,7 @@ def test_first_paint_within_300_ms(open_page, clinic, path):
     times = []
     for _ in range(5):
         page.reload()
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
-        times.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        while (painted := page.evaluate(PAINTED)) is None:
+            page.wait_for_timeout(50)
+        times.append(painted)
     assert min(times) < 300, times
