@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from fuzzing.sandbox import Outcome, serve
 WALL_SECONDS = 90.0
 """A case without an answer for so long hangs in a place where no signal reaches it."""
 _BATCH = 200
+_KEEP_SECONDS = 20.0
 _KEPT = 40
 
 
@@ -125,12 +127,13 @@ def run_target(
     target: str, seed: int, tally: Tally, until: int, *, keep: Callable[[], None], stop: Callable[[], bool]
 ) -> None:
     """Run the cases of a target from where its tally stands; ``keep`` is called now and then, ``stop`` after each."""
-    watched = Watched()
+    watched, kept = Watched(), time.monotonic()
     try:
         for number, outcome in watched.outcomes(target, seed, range(tally.cases, until)):
             tally.add(number, outcome)
-            if number % 500 == 499:
+            if time.monotonic() - kept > _KEEP_SECONDS:
                 keep()
+                kept = time.monotonic()
             if stop():
                 break
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
@@ -147,6 +148,8 @@ def serve(connection: Connection, folder: str) -> None:
     """Body of the process: takes ``(target, seed, numbers)``, answers ``(number, Outcome)`` for each, then None."""
     from fuzzing.targets import BY_NAME, case
 
+    # A case that hangs must not outlive a parent that was killed (prctl, PR_SET_PDEATHSIG).
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     # The threads of numpy and others must exist before their stacks count against the limit.
     threading.stack_size(1024 * 1024)
     sink = os.open(os.devnull, os.O_WRONLY)
