@@ -110,6 +110,18 @@ def test_the_latest_reading_grades_the_sites(database, take, make_muscle) -> Non
     assert next(site for site in view.sites if site.code == "RD").heckmatt == 3
 
 
+def test_a_draft_of_somebody_grades_no_site(database, take, make_muscle) -> None:
+    study = take(make_muscle(1), "P001_RD_1.png").study
+    with database.session() as session:
+        user = User(name="ann", password_hash="-", role="reader")
+        session.add(user)
+        session.flush()
+        signed = PhysicianReading(study_id=study.id, user_id=user.id, heckmatt={"RD": 2}, signed_at=utc_now())
+        draft = PhysicianReading(study_id=study.id, user_id=user.id, heckmatt={"RD": 4})
+        session.add_all([signed, draft])
+    assert next(site for site in view_of(database, study.id).sites if site.code == "RD").heckmatt == 2
+
+
 def test_a_view_needs_few_questions(database, take, worker, make_muscle) -> None:
     """However many images there are: a page that asked for each would be slow on a large study."""
     from sqlalchemy import event

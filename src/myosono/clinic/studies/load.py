@@ -10,7 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer, selectinload
 
 from myosono.clinic.database.models import FrameReading, PhysicianReading, StoredImage, Study
-from myosono.clinic.studies.view import FrameView, ImageView, OpinionView, ScaleRegion, SiteView, StudyView
+from myosono.clinic.studies.view import (
+    FrameView,
+    ImageView,
+    OpinionView,
+    ScaleRegion,
+    SiteView,
+    StudyView,
+    signed_opinion,
+)
 from myosono.clinic.work.pooling import PooledFrame
 from myosono.errors import NotFoundError
 from myosono.quantification import MYOSITIS_PROTOCOL
@@ -200,4 +208,6 @@ def _opinions(session: Session, study_id: int) -> tuple[OpinionView, ...]:
 
 
 def _grades(opinions: Sequence[OpinionView]) -> Mapping[str, int]:
-    return opinions[-1].heckmatt if opinions else {}
+    """Of the signed reading that holds: another reader's draft must not reach a report."""
+    held = signed_opinion(opinions)
+    return {} if held is None else held.heckmatt

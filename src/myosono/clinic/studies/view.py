@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -80,7 +80,7 @@ class SiteView:
     z_score
         As in `myosono.quantification.ZScore.to_dict`, or None.
     heckmatt
-        Grade 1 to 4 that the physician gave, from the latest reading.
+        Grade 1 to 4 of the signed reading that holds; a draft's is nobody else's business.
     """
 
     code: str
@@ -175,6 +175,11 @@ class StudyView:
     @property
     def signed(self) -> OpinionView | None:
         """The signed reading that holds, None if there is none."""
-        amended = {opinion.amends_id for opinion in self.opinions if opinion.signed_at is not None}
-        held = [one for one in self.opinions if one.signed_at is not None and one.id not in amended]
-        return held[-1] if held else None
+        return signed_opinion(self.opinions)
+
+
+def signed_opinion(opinions: Sequence[OpinionView]) -> OpinionView | None:
+    """Of readings, oldest first, the last signed one that no signed one amends; None if there is none."""
+    amended = {opinion.amends_id for opinion in opinions if opinion.signed_at is not None}
+    held = [one for one in opinions if one.signed_at is not None and one.id not in amended]
+    return held[-1] if held else None
