@@ -50,7 +50,11 @@ def _png(height: int, width: int, depth: int, colour: int, samples: int) -> byte
 def _pillow(kind: str, mode: str, height: int, width: int) -> bytes:
     buffer = io.BytesIO()
     options = {"compression": "tiff_deflate"} if kind == "TIFF" else {}
-    Image.new(mode, (width, height)).save(buffer, kind, **options)
+    image = Image.new(mode, (width, height))
+    if mode == "RGB":  # coloured all over: colour is looked at more closely than black
+        image.paste((200, 30, 60), (0, 0, width, height // 2))
+        image.paste((10, 90, 220), (0, height // 2, width, height))
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

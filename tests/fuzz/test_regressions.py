@@ -11,6 +11,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from fuzzing import seeds
@@ -20,7 +21,9 @@ from pydicom.encaps import encapsulate, generate_frames
 from myosono.errors import CohortError, ImageError, MyosonoError
 from myosono.imaging import Limits, read_frame
 from myosono.imaging.bounded import BoundedFile
+from myosono.imaging.colour import coloured_pixels
 from myosono.imaging.dicom_streams import stream_size
+from myosono.imaging.grey import luma
 from myosono.quantification import Reference
 
 DEEP = "[" * 100_000
@@ -111,6 +114,19 @@ def test_a_cut_frame_header_is_no_size(cut: int) -> None:
 def test_the_largest_image_allowed_stays_below_a_gigabyte() -> None:
     """64 million pixels, the limit before, took 1.8 GB in colour; what decoding takes is measured by the bombs."""
     assert Limits().max_pixels <= 25_000_000
+
+
+def test_a_large_colour_image_is_converted_in_blocks_to_the_same_grey() -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (2100, 2000, 3), dtype=np.uint8)
+    whole = luma(rgb)
+    assert (whole[:100] == luma(rgb[:100])).all()
+    assert (whole[-100:] == luma(rgb[-100:])).all()
+    rgb[:] = rgb[..., :1]
+    rgb[300:700, 500:900] = (250, 20, 20)
+    mask = coloured_pixels(rgb)
+    assert mask is not None
+    assert mask.shape == rgb.shape[:2]
+    assert float(mask.mean()) == pytest.approx(400 * 400 / (2100 * 2000), rel=0.02)
 
 
 def test_json_nested_without_end(tmp_path: Path) -> None:

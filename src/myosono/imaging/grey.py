@@ -11,6 +11,8 @@ from myosono.imaging.frame import GreyImage
 
 # ITU-R BT.601 luma, the Y of JPEG and of DICOM's YBR_FULL (PS3.3 C.7.6.3.1.2).
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# Pixels that are converted at once; a large image in one piece would take thirty bytes a pixel.
+_BLOCK = 4_000_000
 
 
 def luma(rgb: NDArray[Any], peak: int = 255) -> GreyImage:
@@ -28,6 +30,14 @@ def luma(rgb: NDArray[Any], peak: int = 255) -> GreyImage:
     GreyImage
         uint8, shape ``(height, width)``; an image whose channels are equal keeps its values.
     """
+    height, width = rgb.shape[:2]
+    rows = max(1, _BLOCK // max(1, width))
+    if height <= rows:
+        return _luma(rgb, peak)
+    return np.concatenate([_luma(rgb[top : top + rows], peak) for top in range(0, height, rows)])
+
+
+def _luma(rgb: NDArray[Any], peak: int) -> GreyImage:
     if peak == 255 and rgb.dtype == np.uint8:
         red, green, blue = (rgb[..., channel].astype(np.uint32) for channel in range(3))
         return np.asarray((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16, dtype=np.uint8)
