@@ -18,9 +18,12 @@ from myosono.reading.result import ImageReading, ModelFacts
 SHRINKAGE_LABEL = "removed by the threshold: a diagnostic of the network, not a noise level"
 """What stands wherever a shrinkage map shows: the threshold has no physical meaning."""
 
-_HEAT = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=np.float32)
-# Another scale than heat's, so that a picture without its caption is not taken for a heat map.
-_REMOVED = np.array([[40, 40, 60], [150, 90, 60], [255, 190, 120]], dtype=np.float32)
+HEAT_COLOURS = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=np.float32)
+"""Viridis, from none to most."""
+
+REMOVED_COLOURS = np.array([[40, 40, 60], [150, 90, 60], [255, 190, 120]], dtype=np.float32)
+"""Another scale than heat's, so that a picture without its caption is not taken for a heat map."""
+
 _STRENGTH = 0.55
 _BANNER = 22
 
@@ -71,12 +74,12 @@ def heat_over(pixels: NDArray[np.uint8], relevance: NDArray[np.floating]) -> Ima
     relevance
         Shape ``(h, w)``; scaled by its largest value.
     """
-    return _blend(pixels, relevance, float(relevance.max()), _HEAT)
+    return _blend(pixels, relevance, float(relevance.max()), HEAT_COLOURS)
 
 
 def shrinkage_over(pixels: NDArray[np.uint8], shrinkage: NDArray[np.floating]) -> Image.Image:
     """Share of feature magnitude removed over a grey image, in colours of its own; shapes and scale as `heat_over`."""
-    return _blend(pixels, shrinkage, float(shrinkage.max()), _REMOVED)
+    return _blend(pixels, shrinkage, float(shrinkage.max()), REMOVED_COLOURS)
 
 
 def overlay_name(image: ImageReading) -> str:

@@ -17,6 +17,7 @@ from myosono.clinic.files.frames import load_frame
 from myosono.clinic.files.store import FileStore
 from myosono.clinic.work.maps import unpack
 from myosono.errors import NotFoundError
+from myosono.reading.overlay import HEAT_COLOURS, REMOVED_COLOURS
 
 THUMBNAIL_SIZE = (320, 240)
 SHRINKAGE = "shrinkage"
@@ -24,9 +25,6 @@ SHRINKAGE = "shrinkage"
 CACHE_BYTES = 4 * 1024**3
 _CHECK_EVERY = 500
 _FORM = "1"  # raise when pictures come to look different: old ones are then made anew
-
-_HEAT = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=np.float32)
-_REMOVED = np.array([[40, 40, 60], [150, 90, 60], [255, 190, 120]], dtype=np.float32)
 
 
 class PictureCache:
@@ -123,9 +121,9 @@ def map_png(packed: bytes, classes: tuple[str, ...], layer: str, size: tuple[int
     """
     class_maps, shrinkage = unpack(packed)
     if layer == SHRINKAGE:
-        values, scale = shrinkage, _REMOVED
+        values, scale = shrinkage, REMOVED_COLOURS
     elif layer in classes:
-        values, scale = class_maps[classes.index(layer)] - class_maps.mean(axis=0), _HEAT
+        values, scale = class_maps[classes.index(layer)] - class_maps.mean(axis=0), HEAT_COLOURS
     else:
         raise NotFoundError(f"no such map: {layer!r}", remedy=f"One of {', '.join((*classes, SHRINKAGE))}.")
     return _encoded(Image.fromarray(_coloured(values, scale, size)), "PNG", compress_level=3)
