@@ -238,3 +238,16 @@ def test_half_a_character_does_not_stop_a_fhir_report() -> None:
     parts = pytest.importorskip("myosono.clinic.reports.fhir_parts")
     found = parts.storable({"text": ["a\ud83d\0b", "\x01", 3, None]})
     assert found == {"text": ["ab", "?", 3, None]}
+
+
+def test_a_parquet_table_with_text_that_is_no_text(tmp_path: Path) -> None:
+    table = pytest.importorskip("myosono.evaluation.table")
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / "predictions.parquet"
+    frame = pandas.DataFrame({"patient_id": ["paul", "anna"], "target": ["PM", "DM"], "p_DM": [0.2, 0.8]})
+    frame.assign(p_PM=1 - frame["p_DM"]).to_parquet(path, compression=None)
+    whole = path.read_bytes()
+    assert table.read_predictions(path).targets.tolist() == [1, 0]
+    path.write_bytes(whole.replace(b"paul", b"pa\xfel"))
+    with pytest.raises(MyosonoError, match="neither a Parquet nor a CSV table"):
+        table.read_predictions(path)

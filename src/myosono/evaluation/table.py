@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from numpy.typing import NDArray
 
 from myosono.errors import DAMAGED_TABLE, PredictionsError
@@ -85,10 +86,16 @@ def read_predictions(path: str | Path, *, classes: Sequence[str] | None = None) 
     if not content:
         raise PredictionsError("the file is empty", path=path, remedy=_LAYOUT)
     try:
-        frame = pd.read_parquet(io.BytesIO(content)) if content[:4] == b"PAR1" else _read_csv(content)
-    except DAMAGED_TABLE as error:
+        frame = _read_parquet(content) if content[:4] == b"PAR1" else _read_csv(content)
+    except (*DAMAGED_TABLE, pyarrow.ArrowException) as error:
         raise PredictionsError(f"neither a Parquet nor a CSV table ({error})", path=path, remedy=_LAYOUT) from error
     return check_predictions(frame, classes=classes, path=path)
+
+
+def _read_parquet(content: bytes) -> pd.DataFrame:
+    frame = pd.read_parquet(io.BytesIO(content))
+    # Arrow looks at text only when it is used: damage shows here, not in the middle of an evaluation.
+    return frame.astype({name: object for name, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)})
 
 
 def _read_csv(content: bytes) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
+import pyarrow
 
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
 from myosono.cohort.readers.folders import image_stem, numbered
@@ -65,10 +66,10 @@ def _inside(folder: Path) -> Path | None:
 def _read_table(file: Path) -> pd.DataFrame:
     try:
         if file.suffix.lower() == ".parquet":
-            table = pd.read_parquet(file)
+            table = pd.read_parquet(file).astype(object)  # damaged text shows when it is used
         else:
             table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (*DAMAGED_TABLE, ImportError) as error:
+    except (*DAMAGED_TABLE, ImportError, pyarrow.ArrowException) as error:
         raise CohortError(f"the manifest cannot be read: {error}", path=file) from error
     if table.empty:
         raise CohortError("the manifest has no rows", path=file)
