@@ -15,7 +15,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
 from fuzzing.mutations import _png_chunk
 from fuzzing.seeds import ultrasound
 
-_SIDES = ((5000, 5000), (5000, 5001), (25_000, 1000), (1, 25_000_000), (4000, 4000))
+_SIDES = ((4000, 4000), (4000, 4001), (16_000, 1000), (1, 16_000_000), (2500, 4000))
 _PNG_KINDS = ((8, 0, 1), (16, 0, 2), (8, 2, 3), (8, 6, 4), (16, 6, 8), (8, 4, 2), (1, 0, 1))
 _FORMATS = (
     ("TIFF", "L"),

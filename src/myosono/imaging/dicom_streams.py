@@ -39,6 +39,14 @@ _DECODERS = {
     JPEGLossless: "gdcm",
     JPEGLosslessSV1: "gdcm",
 }
+# What a stream of each kind must begin with: GDCM never returns from some that are of another kind.
+_PROCESSES = {
+    JPEGExtended12Bit: frozenset({0xC0, 0xC1}),
+    JPEGLossless: frozenset({0xC3}),
+    JPEGLosslessSV1: frozenset({0xC3}),
+    JPEGLSLossless: frozenset({0xF7}),
+    JPEGLSNearLossless: frozenset({0xF7}),
+}
 # Start-of-frame markers of ITU-T T.81 table B.1 (C4, C8 and CC mean other things) and of JPEG-LS, T.87.
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -50,12 +58,13 @@ _JPEG_2000_SIZE = struct.Struct(">HHIIIIIIIIHB")
 
 @dataclass(frozen=True)
 class StreamSize:
-    """What a JPEG stream says of itself. ``precision`` is bits a sample."""
+    """What a JPEG stream says of itself. ``precision`` is bits a sample, ``process`` its marker, 0 for JPEG 2000."""
 
     height: int
     width: int
     samples: int
     precision: int
+    process: int = 0
 
     @property
     def bytes(self) -> int:
@@ -80,11 +89,20 @@ def check_streams(dataset: Dataset, syntax: UID, count: int, path: Path) -> None
     if not decoder:
         return
     height, width = int(dataset.Rows), int(dataset.Columns)
+    if (
+        decoder == "gdcm"
+        and int(dataset.get("SamplesPerPixel") or 1) > 1
+        and dataset.BitsStored != dataset.BitsAllocated
+    ):
+        # GDCM aborts the process.
+        raise ImageError(f"has colours of {dataset.BitsStored} bits stored in {dataset.BitsAllocated}", path=path)
     announced = height * width * int(dataset.get("SamplesPerPixel") or 1) * (int(dataset.BitsAllocated) // 8)
     for index, stream in enumerate(_streams(dataset, count)):
         found = stream_size(stream)
         if found is None:
             raise ImageError(f"frame {index + 1} of {count} is no JPEG stream", path=path)
+        if syntax in _PROCESSES and found.process not in _PROCESSES[syntax]:
+            raise ImageError(f"frame {index + 1} of {count} is no {syntax.name} stream", path=path)
         if (found.height, found.width) != (height, width) or (decoder == "gdcm" and found.bytes < announced):
             told = f"{found.width} x {found.height} pixels of {found.samples} x {found.precision} bits"
             raise ImageError(
@@ -102,7 +120,7 @@ def stream_size(stream: bytes) -> StreamSize | None:
     Examples
     --------
     >>> stream_size(bytes.fromhex("ffd8 ffc3 000b 08 0010 0020 01 011100"))
-    StreamSize(height=16, width=32, samples=1, precision=8)
+    StreamSize(height=16, width=32, samples=1, precision=8, process=195)
     >>> stream_size(b"not a stream") is None
     True
     """
@@ -130,6 +148,6 @@ def _jpeg_size(stream: bytes) -> StreamSize | None:
         if marker in _START_OF_FRAME:
             height = int.from_bytes(stream[place + 5 : place + 7], "big")
             width = int.from_bytes(stream[place + 7 : place + 9], "big")
-            return StreamSize(height, width, stream[place + 9], stream[place + 4])
+            return StreamSize(height, width, stream[place + 9], stream[place + 4], marker)
         place += 2 + int.from_bytes(stream[place + 2 : place + 4], "big")
     return None

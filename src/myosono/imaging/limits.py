@@ -17,7 +17,7 @@ class Limits:
     max_bytes
         Size of the file, and of what a compressed DICOM data set inflates to.
     max_pixels
-        Height times width of one frame, as its header announces them. The default is three times a 4K screen, and lets
+        Height times width of one frame, as its header announces them. The default is twice a 4K screen, and lets
         decoding stay below 1 GB of memory in every format (docs/security.md).
     max_frames
         Frames in one file.
@@ -29,7 +29,7 @@ class Limits:
     """
 
     max_bytes: int = 512 * 1024 * 1024
-    max_pixels: int = 25_000_000
+    max_pixels: int = 16_000_000
     max_frames: int = 2_000
 
     def __post_init__(self) -> None:
