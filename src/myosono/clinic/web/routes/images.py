@@ -88,10 +88,13 @@ def map_picture(
 
 
 def _source(request: Request, image_id: int, frame: int) -> _Source:
+    """Only what the watched reading process has decoded: a decoder that hangs would hold a thread of the web."""
     with request.app.state.database.session(writes=False) as session:
         image = session.get(StoredImage, image_id)
         if image is None:
             raise NotFoundError(f"there is no image {image_id}")
+        if image.status != "read":
+            raise NotFoundError(f"image {image_id} has not been read", remedy="Pictures are shown of images that were.")
         return _Source(image.file, image.sha256, _area(session, image_id, frame))
 
 
