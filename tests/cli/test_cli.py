@@ -144,7 +144,7 @@ def test_every_setting_named_by_a_recipe_error_is_one_that_works(tiny_cohort, tm
     assert {"epochs", "augmentation.flip"} <= set(named)
     from myosono.training import Recipe
 
-    values = Recipe().model_dump()
+    values = Recipe.model_validate({"teacher": {}}).model_dump()  # a section that is off by default
     for name in named:
         value = values
         for part in name.split("."):

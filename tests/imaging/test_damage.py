@@ -15,7 +15,7 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
 from myosono.errors import ImageError
 from myosono.imaging import Limits, read_frame, read_frames
@@ -106,6 +106,13 @@ def test_noise(data):
 def test_half_a_file_is_an_error(kind):
     whole = intact(kind)
     assert frames_or_error(whole[: len(whole) // 2]) == -1
+
+
+def test_half_a_file_is_an_error_even_after_a_library_has_made_pillow_tolerant(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint does when it is imported
+    whole = intact("PNG")
+    assert frames_or_error(whole[: len(whole) // 2]) == -1
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import ImageFile
 from PIL.Image import DecompressionBombError
 
 from myosono.errors import ImageError
@@ -57,7 +58,7 @@ def decoding(path: Path, doing: str, *, also: tuple[type[Exception], ...] = ()) 
         In place of any error of the decoder.
     """
     try:
-        with _WARNINGS_LOCK, warnings.catch_warnings():
+        with _WARNINGS_LOCK, warnings.catch_warnings(), _whole_images_only():
             warnings.simplefilter("ignore")
             yield
     except ImageError:
@@ -68,6 +69,17 @@ def decoding(path: Path, doing: str, *, also: tuple[type[Exception], ...] = ()) 
             path=path,
             remedy="The file is probably damaged or incomplete; export it again.",
         ) from error
+
+
+@contextmanager
+def _whole_images_only() -> Iterator[None]:
+    """No grey in place of what a file lacks: WeasyPrint, once imported, makes Pillow tolerate that everywhere."""
+    tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
 
 def _first_line(error: Exception) -> str:

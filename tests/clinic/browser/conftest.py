@@ -82,9 +82,9 @@ def _fill(settings: ClinicSettings, database: Database, folder: Path, reader: St
     return study, cine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[playwright.Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium; ended with each module, as its event loop stands in the way of other tests' own."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     with playwright.sync_playwright() as started:

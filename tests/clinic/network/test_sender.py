@@ -323,10 +323,10 @@ def test_peer_that_stops_in_mid_answer(tmp_path: Path) -> None:
 def test_peer_that_hangs_in_the_middle_of_a_transfer(
     tmp_path: Path, database: Database, study_id: int, start_archive: Callable[..., Archive]
 ) -> None:
-    settings = make_settings(tmp_path / "clinic", timeout_seconds=1.0)
+    settings = make_settings(tmp_path / "clinic", timeout_seconds=3.0)
 
     def hang(_: evt.Event) -> int:
-        time.sleep(4)
+        time.sleep(8)
         return 0
 
     archive = start_archive(answer=hang)
