@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from myosono.cohort.schema import label_conflicts, ordered_classes, validate_table
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, CohortError
 from myosono.hashing import sha256_lines
+from myosono.imaging.guard import whole_images_only
 from myosono.provenance import now, versions
 
 FORMAT = 1
@@ -139,7 +140,7 @@ class Cohort:
         """
         path = self.path_of(image_id)
         try:
-            with Image.open(path) as stored:
+            with whole_images_only(), Image.open(path) as stored:
                 return np.asarray(stored.convert("L"), dtype=np.uint8)
         except FileNotFoundError as error:
             raise CohortError("the image file is missing", path=path) from error

@@ -58,7 +58,7 @@ def decoding(path: Path, doing: str, *, also: tuple[type[Exception], ...] = ()) 
         In place of any error of the decoder.
     """
     try:
-        with _WARNINGS_LOCK, warnings.catch_warnings(), _whole_images_only():
+        with _WARNINGS_LOCK, warnings.catch_warnings(), whole_images_only():
             warnings.simplefilter("ignore")
             yield
     except ImageError:
@@ -72,7 +72,7 @@ def decoding(path: Path, doing: str, *, also: tuple[type[Exception], ...] = ()) 
 
 
 @contextmanager
-def _whole_images_only() -> Iterator[None]:
+def whole_images_only() -> Iterator[None]:
     """No grey in place of what a file lacks: WeasyPrint, once imported, makes Pillow tolerate that everywhere."""
     tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
