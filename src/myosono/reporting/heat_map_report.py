@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from myosono.errors import RunError
 from myosono.evaluation import Estimate
 from myosono.faithfulness import Example, HeatMapStudy
 from myosono.faithfulness.figures import draw_curves, draw_randomisation
 from myosono.faithfulness.result import METRICS, Metric
 from myosono.reading.overlay import SHRINKAGE_LABEL
 from myosono.reporting.heat_map_panel import draw_panel
+from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
 from myosono.reporting.statements import Banner, interval, number
 from myosono.reporting.stress_report import signed
 
@@ -40,34 +36,23 @@ def write_heat_maps(out_dir: str | Path, study: HeatMapStudy, examples: Sequence
     RunError
         If they cannot be written.
     """
-    folder = Path(out_dir)
-    page = folder / f"{STEM}.html"
     panel = _png(study, examples)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.write_text(render_heat_maps(study, panel), encoding="utf-8")
-        text = json.dumps(study.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / f"{STEM}.json").write_text(text + "\n", encoding="utf-8")
-        _write_rows(folder / f"{STEM}.csv", study.to_rows())
-        _write_rows(folder / f"{STEM}_curves.csv", study.to_curve_rows())
-        if study.similarities:
-            _write_rows(folder / f"{STEM}_randomisation.csv", study.to_similarity_rows())
-        (folder / "examples.png").write_bytes(panel)
-    except OSError as error:
-        raise RunError(f"cannot be written ({error.strerror})", path=folder) from error
-    return page
+    files: dict[str, str | bytes] = {
+        f"{STEM}.html": render_heat_maps(study, panel),
+        f"{STEM}.json": json_text(study.to_dict()),
+        f"{STEM}.csv": csv_text(study.to_rows()),
+        f"{STEM}_curves.csv": csv_text(study.to_curve_rows()),
+        "examples.png": panel,
+    }
+    if study.similarities:
+        files[f"{STEM}_randomisation.csv"] = csv_text(study.to_similarity_rows())
+    write_files(out_dir, files)
+    return Path(out_dir) / f"{STEM}.html"
 
 
 def render_heat_maps(study: HeatMapStudy, panel: bytes) -> str:
     """The page as HTML text; ``panel`` is the picture of the examples, PNG."""
-    environment = Environment(
-        loader=PackageLoader("myosono.reporting"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"minus": minus, "spanned": spanned, "signed": signed}
+    environment = page_environment(minus=minus, spanned=spanned, signed=signed)
     return environment.get_template("heat_maps.html").render(
         study=study,
         banners=heat_map_banners(study),
@@ -173,10 +158,3 @@ def _png(study: HeatMapStudy, examples: Sequence[Example]) -> bytes:
     buffer = io.BytesIO()
     draw_panel(study, examples).savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
