@@ -52,8 +52,7 @@ def draw_overlay(image: ImageReading, classes: tuple[str, ...], model: ModelFact
             Image.fromarray(image.pixels), " | ".join([f"abstained: {image.reasons[0]}", *model.warnings])
         )
     top = max(image.probabilities, key=image.probabilities.__getitem__)
-    # The mean over classes is removed: what counts is what speaks for this class more than for the others.
-    relevance = image.class_maps[classes.index(top)] - image.class_maps.mean(axis=0)
+    relevance = class_relevance(image.class_maps, classes.index(top))
     said = f"{top} {image.probabilities[top]:.0%}"
     return _captioned(heat_over(image.pixels, relevance), " | ".join([said, *model.warnings]))
 
@@ -62,6 +61,12 @@ def draw_shrinkage(image: ImageReading, model: ModelFacts) -> Image.Image:
     """The grey image with its shrinkage map, captioned for what it is; otherwise as `draw_overlay`."""
     said = f"{SHRINKAGE_LABEL}; brightest: {image.shrinkage.max():.0%}"
     return _captioned(shrinkage_over(image.pixels, image.shrinkage), " | ".join([said, *model.warnings]))
+
+
+def class_relevance(class_maps: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+    """What speaks for a class more than for the others, ``(h, w)``, from class maps ``(classes, h, w)``."""
+    relevance: NDArray[np.float32] = class_maps[index] - class_maps.mean(axis=0)
+    return relevance
 
 
 def heat_over(pixels: NDArray[np.uint8], relevance: NDArray[np.floating]) -> Image.Image:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 
-import numpy as np
 from PIL import Image
 from sqlalchemy.orm import Session
 
-from myosono.clinic.database.models import FrameReading
-from myosono.clinic.files.frames import load_frame
 from myosono.clinic.files.store import FileStore
 from myosono.clinic.reports.key_frames import choose_key_frames, grey_key, heat_key
+from myosono.clinic.reports.key_pictures import load_key_picture
 from myosono.clinic.studies.view import StudyView
-from myosono.clinic.work.maps import unpack
 from myosono.errors import MyosonoError
 from myosono.reading.overlay import heat_over
 
@@ -43,18 +40,12 @@ def key_images(session: Session, store: FileStore, view: StudyView) -> Mapping[s
     pictures: dict[str, bytes] = {}
     for key in choose_key_frames(view):
         try:
-            _, frame = load_frame(store, key.image.file, key.frame.frame)
+            picture = load_key_picture(session, store, view, key)
         except (MyosonoError, OSError):
             continue
-        top, left, bottom, right = key.frame.area
-        grey = np.ascontiguousarray(frame.pixels[top:bottom, left:right])
-        pictures[grey_key(key.frame)] = _png(Image.fromarray(grey))
-        reading = session.get(FrameReading, key.frame.id) if key.frame.has_maps else None
-        if reading is not None and reading.maps is not None and key.heat_class in view.classes:
-            maps, _ = unpack(reading.maps)
-            # As `myosono.reading.overlay` draws it: what speaks for this class more than for the others.
-            relevance = maps[view.classes.index(key.heat_class)] - maps.mean(axis=0)
-            pictures[heat_key(key.frame)] = _png(heat_over(grey, relevance))
+        pictures[grey_key(key.frame)] = _png(Image.fromarray(picture.grey))
+        if picture.relevance is not None:
+            pictures[heat_key(key.frame)] = _png(heat_over(picture.grey, picture.relevance))
     return pictures
 
 

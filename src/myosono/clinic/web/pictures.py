@@ -17,7 +17,7 @@ from myosono.clinic.files.frames import load_frame
 from myosono.clinic.files.store import FileStore
 from myosono.clinic.work.maps import unpack
 from myosono.errors import NotFoundError
-from myosono.reading.overlay import HEAT_COLOURS, REMOVED_COLOURS
+from myosono.reading.overlay import HEAT_COLOURS, REMOVED_COLOURS, class_relevance
 
 THUMBNAIL_SIZE = (320, 240)
 SHRINKAGE = "shrinkage"
@@ -123,7 +123,7 @@ def map_png(packed: bytes, classes: tuple[str, ...], layer: str, size: tuple[int
     if layer == SHRINKAGE:
         values, scale = shrinkage, REMOVED_COLOURS
     elif layer in classes:
-        values, scale = class_maps[classes.index(layer)] - class_maps.mean(axis=0), HEAT_COLOURS
+        values, scale = class_relevance(class_maps, classes.index(layer)), HEAT_COLOURS
     else:
         raise NotFoundError(f"no such map: {layer!r}", remedy=f"One of {', '.join((*classes, SHRINKAGE))}.")
     return _encoded(Image.fromarray(_coloured(values, scale, size)), "PNG", compress_level=3)
