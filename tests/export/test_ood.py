@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from myosono.cohort.drawn import draw_outliers
 from myosono.errors import UsageError
 from myosono.export.graph import graph_sha256
 from myosono.export.ood import (
@@ -19,7 +20,6 @@ from myosono.export.ood import (
     look_alike_groups,
     outlier_features,
 )
-from myosono.export.ood_outliers import draw_outliers
 from myosono.formats import ARTEFACT_METADATA_KEY
 from myosono.reading import load
 

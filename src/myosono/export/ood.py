@@ -197,7 +197,7 @@ def outlier_features(
     features: GateFeatures, *, per_kind: int = OUTLIERS_PER_KIND, seed: int = 0, quiet: bool = False
 ) -> GateImages:
     """Features of drawn pictures of other kinds."""
-    from myosono.export.ood_outliers import draw_outliers
+    from myosono.cohort.drawn import draw_outliers
 
     drawn = list(track(draw_outliers(per_kind, seed=seed), "drawing outliers", total=5 * per_kind, disable=quiet))
     images = track([image for _, image in drawn], "measuring outliers", disable=quiet)

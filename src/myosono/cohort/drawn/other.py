@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from myosono.export.ood_speckle import Grey, Values, as_sector, display, smooth_noise
+from myosono.cohort.drawn.speckle import Grey, Values, as_sector, display, smooth_noise
 
 _LETTERS = list("abcdefghi jklmn opqrst uvwxyz ABC 0123")
 
