@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 from pydicom import dcmread
@@ -16,10 +15,11 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from myosono.errors import ImageError
 from myosono.imaging.decoded import Decoded, Picture, checked_frames
+from myosono.imaging.dicom_frames import decoded_frames
 from myosono.imaging.dicom_pixels import GreyConverter
 from myosono.imaging.dicom_regions import read_geometry
 from myosono.imaging.dicom_site import read_site
-from myosono.imaging.dicom_streams import check_streams, decoder_of
+from myosono.imaging.dicom_streams import check_streams
 from myosono.imaging.guard import decoding
 from myosono.imaging.limits import Limits
 
@@ -85,19 +85,14 @@ def _pictures(dataset: FileDataset, numbers: Sequence[int], count: int, path: Pa
         if not decoder.is_available:
             raise ImageError(f"is compressed as {syntax.name}, which needs {decoder.missing_dependencies}", path=path)
         check_streams(dataset, syntax, count, path)
-        # Told of all frames, it would go on past a wrong count; told of each, it would refuse to begin.
-        chosen = None if len(numbers) == count else list(numbers)
-        frames = islice(
-            decoder.iter_array(dataset, indices=chosen, raw=True, decoding_plugin=decoder_of(syntax)), len(numbers)
-        )
+        frames = decoded_frames(dataset, syntax, decoder, numbers, count)
     for index in numbers:
         doing = f"decode DICOM frame {index + 1} of {count}"
         with decoding(path, doing, also=_PYDICOM_ERRORS):
             found = next(frames, None)
             if found is None:
                 raise ImageError(f"ends after {index} of {count} frames", path=path)
-            pixels, properties = found
-            picture = convert(pixels, str(properties["photometric_interpretation"]))
+            picture = convert(*found)
         yield picture
 
 

@@ -79,7 +79,7 @@ def _lung(rng: np.random.Generator, height: int, width: int) -> Values:
     if rng.random() < 0.3:  # consolidation
         filled = smooth_noise(rng, height, width, height / 10, width / 10) > rng.uniform(0.2, 1)
         level = np.where(below & filled, -14 + 3 * smooth_noise(rng, height, width, 3, 3), level)
-    return level
+    return np.asarray(level)
 
 
 def _breast(rng: np.random.Generator, height: int, width: int) -> Values:

@@ -25,7 +25,7 @@ def display(rng: np.random.Generator, decibel: Values) -> Grey:
     real, imaginary = (smooth_noise(rng, height, width, axial, lateral) for _ in range(2))
     level = 20 * np.log10(np.hypot(real, imaginary) / np.sqrt(2) + 1e-3) + decibel
     top, span = rng.uniform(6, 16), rng.uniform(45, 70)
-    return (255 * np.clip((level - top + span) / span, 0, 1) ** rng.uniform(0.8, 1.4)).astype(np.uint8)
+    return np.asarray(255 * np.clip((level - top + span) / span, 0, 1) ** rng.uniform(0.8, 1.4), dtype=np.uint8)
 
 
 def as_sector(rng: np.random.Generator, image: Grey) -> Grey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -166,4 +166,4 @@ def pretrain(
             ckpt_path=str(last) if last.exists() else None,
             weights_only=False if last.exists() else None,
         )
-    return cast(STANet, pupil.network.eval()), watch.figures
+    return pupil.network.eval(), watch.figures

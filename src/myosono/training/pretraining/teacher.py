@@ -94,4 +94,4 @@ class Components:
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(..., channels)`` to ``(..., components)``."""
-        return (features - self.mean) @ self.basis
+        return np.asarray((features - self.mean) @ self.basis, dtype=np.float32)
