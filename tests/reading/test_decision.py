@@ -33,7 +33,7 @@ def rule(**changes: object) -> PatientRule:
 def spoken(pooled: list[float], images: int = 40, *, by: PatientRule | None = None) -> PatientReading:
     by = by or rule()
     calibrated = by.calibrate(np.array(pooled))
-    members = by.members(calibrated)
+    members = by.members(calibrated, images)
     label = members[0] if len(members) == 1 else None
     named = dict(zip(by.classes, calibrated.tolist(), strict=True))
     return PatientReading("P", named, label, members, label is None, by.reasons(members, images), images)
@@ -71,11 +71,13 @@ def test_too_few_calibration_patients():
     assert found.reasons == ("only 6 calibration patients: too few to exclude any diagnosis",)
 
 
-def test_fewer_images_than_any_calibration_patient_had_is_a_doubt():
-    assert spoken([0.1, 0.7, 0.1, 0.1], images=20).reasons == ()
-    doubtful = spoken([0.1, 0.7, 0.1, 0.1], images=1)
-    assert doubtful.label == "IBM"
-    assert doubtful.reasons[0].startswith("1 image, where every calibration patient had 20 or more")
+def test_fewer_images_than_any_calibration_patient_had_abstains():
+    """One image had been given a diagnosis, beside the words that it cannot be relied on."""
+    assert spoken([0.1, 0.7, 0.1, 0.1], images=20).label == "IBM"
+    alone = spoken([0.1, 0.7, 0.1, 0.1], images=1)
+    assert (alone.answer, alone.label, alone.abstained) == ("abstains", None, True)
+    assert alone.prediction_set == ("Normal", "IBM", "PM", "DM")
+    assert alone.reasons == ("1 image, where every calibration patient had 20 or more: no diagnosis can be excluded",)
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=4, max_size=4), st.floats(0.1, 10))
@@ -125,7 +127,7 @@ def test_what_was_evaluated_is_what_is_read(tiny_run, tiny_model):
     for patient, pooled in zip(*pool_probabilities(images, test["patient_id"].tolist()), strict=True):
         calibrated = by.calibrate(pooled)
         assert list(found[patient].probabilities.values()) == pytest.approx(calibrated.tolist(), abs=1e-5)
-        assert found[patient].prediction_set == by.members(calibrated)
+        assert found[patient].prediction_set == by.members(calibrated, by.fewest_images)
 
 
 def test_the_file_states_on_whom_it_was_calibrated(tiny_model):

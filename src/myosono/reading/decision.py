@@ -81,13 +81,25 @@ class PatientRule:
         """Patient probabilities from means of image probabilities, shape ``(classes,)``."""
         return np.asarray(apply_temperature(np.asarray(pooled)[None], self.temperature)[0], dtype=np.float64)
 
-    def members(self, probabilities: NDArray[np.floating]) -> tuple[str, ...]:
-        """Diagnoses that cannot be excluded, given a patient's calibrated probabilities, shape ``(classes,)``."""
+    def members(self, probabilities: NDArray[np.floating], images: int) -> tuple[str, ...]:
+        """Diagnoses that cannot be excluded: all, if there are fewer images than any calibration patient had.
+
+        The promise of the sets holds for patients like those of the calibration; one image is no such patient.
+
+        Parameters
+        ----------
+        probabilities
+            The patient's, calibrated, shape ``(classes,)``.
+        images
+            Usable images of the patient.
+        """
+        if images < self.fewest_images:
+            return self.classes
         inside = in_prediction_set(np.asarray(probabilities)[None], self.thresholds)[0]
         return tuple(name for name, held in zip(self.classes, inside.tolist(), strict=True) if held)
 
     def reasons(self, members: tuple[str, ...], images: int) -> tuple[str, ...]:
-        """Why there is no single diagnosis, and what casts doubt on one.
+        """Why there is no single diagnosis.
 
         Parameters
         ----------
@@ -96,18 +108,15 @@ class PatientRule:
         images
             Usable images of the patient.
         """
-        found = []
-        if all(threshold is None for threshold in self.thresholds):
-            found.append(f"only {self.patients} calibration patients: too few to exclude any diagnosis")
-        elif not members:
-            found.append(f"unlike the calibration patients: no diagnosis reaches {self.confidence} confidence")
-        elif len(members) == len(self.classes):
-            found.append(f"no diagnosis can be excluded at {self.confidence} confidence")
-        elif len(members) > 1:
-            found.append(f"cannot be told apart at {self.confidence} confidence")
         if images < self.fewest_images:
-            found.append(
+            return (
                 f"{images} image{'s' if images != 1 else ''}, where every calibration patient had "
-                f"{self.fewest_images} or more: neither probabilities nor set can be relied on"
+                f"{self.fewest_images} or more: no diagnosis can be excluded",
             )
-        return tuple(found)
+        if all(threshold is None for threshold in self.thresholds):
+            return (f"only {self.patients} calibration patients: too few to exclude any diagnosis",)
+        if not members:
+            return (f"unlike the calibration patients: no diagnosis reaches {self.confidence} confidence",)
+        if len(members) == len(self.classes):
+            return (f"no diagnosis can be excluded at {self.confidence} confidence",)
+        return (f"cannot be told apart at {self.confidence} confidence",) if len(members) > 1 else ()

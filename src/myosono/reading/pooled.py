@@ -64,8 +64,8 @@ def pool_patients(images: Sequence[PoolableImage], rule: PatientRule) -> tuple[P
     patients: list[PatientReading] = []
     for patient, pooled, count in _pooled(usable, [image.patient_id for image in usable]):
         calibrated = rule.calibrate(np.array(list(pooled.values())))
-        members = rule.members(calibrated)
         files = len({image.path for image in usable if image.patient_id == patient})
+        members = rule.members(calibrated, files)
         label = members[0] if len(members) == 1 else None
         probabilities = dict(zip(pooled, calibrated.tolist(), strict=True))
         reasons = rule.reasons(members, files)
