@@ -5,7 +5,8 @@ Run from the root of the repository, with the real images beside it (or MYOSONO_
     OMP_NUM_THREADS=1 python benchmarks/ood.py
 
 Writes ``benchmarks/results/ood.csv``; with ``--ship`` it also puts the gate, fitted on all muscle images, into the
-model inside the package. No image of lung, breast or the sample pictures is used for fitting.
+model inside the package. The gate learns from the lung images under CC BY, which may be built upon; the people on the
+other lung images, all breast images and the sample pictures are never fitted.
 """
 
 from __future__ import annotations
@@ -49,7 +50,15 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDS, RESAMPLES = 5, 1000
 MUSCLE = ("muscle_timtrack", "muscle_dltrack")
 COMMAND = "OMP_NUM_THREADS=1 python benchmarks/ood.py"
-VARIANTS = ("embedding and statistics", "embedding alone", "statistics alone", "both, no real muscle fitted")
+VARIANTS = (
+    "embedding and statistics",
+    "embedding alone",
+    "statistics alone",
+    "drawn outliers only",
+    "no real muscle fitted",
+)
+FREE = ("CC BY 4.0", "CC BY 2.0")
+FITTED_LUNG, LUNG = "pocus_lung, CC BY", "pocus_lung, other people"
 
 
 @dataclass
@@ -74,11 +83,12 @@ def main() -> None:
     model = onnx.load(embedded_model())
     features = GateFeatures(model)
     cohort = cohort_features(features, Run.open(arguments.run), Cohort.open(arguments.cohort), fold=0)
-    outliers = outlier_features(features)
+    drawn = outlier_features(features)
+    sets = measure_sets(features, data)
+    outliers = [drawn, replace(sets[FITTED_LUNG].images, name="lung images under CC BY")]
     if arguments.ship:
         ood = gate_metadata(model, cohort, outliers, [data / name / "images" for name in MUSCLE])
         add_gate(embedded_model(), ood, embedded_model())
-    sets = measure_sets(features, data)
     rows = [row for variant in VARIANTS for row in evaluate(variant, cohort, outliers, sets)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with arguments.out.open("w", newline="", encoding="utf-8") as stream:
@@ -99,10 +109,21 @@ def measure_sets(features: GateFeatures, data: Path) -> dict[str, Measured]:
     named["busi_breast"] = [str(group) for group in look_alike_groups([f.b_mode for f in frames["busi_breast"]])]
     frames["johns_hopkins_samples"] = [read_frame(path) for path in sorted((data / "myositis_samples").glob("*_?.png"))]
     frames["sample_pictures"] = list(sample_pictures())
+    free = free_people(data / "pocus_lung")
+    lung = list(zip(frames.pop("pocus_lung"), named.pop("pocus_lung"), strict=True))
+    for name, chosen in ((FITTED_LUNG, free), (LUNG, {person for _, person in lung} - free)):
+        frames[name], named[name] = map(list, zip(*((f, p) for f, p in lung if p in chosen), strict=True))
     return {
         name: measure(features, name, found, named.get(name, [str(number) for number in range(len(found))]))
         for name, found in frames.items()
     }
+
+
+def free_people(folder: Path) -> set[str]:
+    """Those all of whose images are under a licence that allows to build upon them."""
+    with (folder / "index.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return {row["patient_id"] for row in rows} - {row["patient_id"] for row in rows if row["licence"] not in FREE}
 
 
 def measure(features: GateFeatures, name: str, frames: list[Frame], groups: list[str]) -> Measured:
@@ -143,11 +164,13 @@ def sample_pictures() -> Iterator[Frame]:
 
 
 def evaluate(
-    variant: str, cohort: GateImages, outliers: GateImages, sets: dict[str, Measured]
+    variant: str, cohort: GateImages, outliers: list[GateImages], sets: dict[str, Measured]
 ) -> Iterator[dict[str, object]]:
     channels = cohort.features.shape[1] - statistics_count()
     part = {"embedding alone": slice(channels), "statistics alone": slice(channels, None)}.get(variant, slice(None))
-    cohort, outliers = (select(source, part) for source in (cohort, outliers))
+    cohort, *outliers = (select(source, part) for source in (cohort, *outliers))
+    if "drawn" in variant:
+        outliers = outliers[:1]
     sources = [select(sets[name].images, part) for name in MUSCLE]
     real = [] if "no real" in variant else list(MUSCLE)
     margins = cross_validate(cohort, outliers, sources, {n: select(s.images, part) for n, s in sets.items()}, real)
@@ -159,6 +182,8 @@ def evaluate(
         variant, cohort.name, list(cohort.groups), passed(margins[cohort.name], np.zeros(len(cohort.groups), bool))
     )
     for name, measured in sets.items():
+        if name == FITTED_LUNG:  # its images are among the outliers
+            continue
         found = row(variant, name, list(measured.images.groups), passed(margins[name], measured.refused))
         if name not in (*MUSCLE, "johns_hopkins_samples"):
             outside = margins[name].mean(axis=1)
@@ -168,7 +193,11 @@ def evaluate(
 
 
 def cross_validate(
-    cohort: GateImages, outliers: GateImages, sources: list[GateImages], sets: dict[str, GateImages], real: list[str]
+    cohort: GateImages,
+    outliers: list[GateImages],
+    sources: list[GateImages],
+    sets: dict[str, GateImages],
+    real: list[str],
 ) -> dict[str, np.ndarray]:
     """Score less threshold, ``(images, 1)`` of muscle whose group was held out, ``(images, folds)`` of all others."""
     pool = [cohort, *sources]

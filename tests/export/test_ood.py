@@ -6,6 +6,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from myosono.cohort.drawn import draw_outliers
 from myosono.errors import UsageError
@@ -48,7 +49,7 @@ def test_outliers_are_the_same_for_the_same_seed_and_of_every_kind():
 
 
 def test_the_gate_separates_and_its_threshold_keeps_what_it_promises():
-    gate = fit_gate([cloud("muscle", 0.0)], cloud("other", 2.0))
+    gate = fit_gate([cloud("muscle", 0.0)], [cloud("other", 2.0)])
     held_out = np.random.default_rng(7).normal(size=(400, CHANNELS))
     far_on_the_other_side = held_out - 6
     assert np.mean(gate.score(held_out) >= gate.threshold) > KEPT - 0.05
@@ -59,14 +60,34 @@ def test_the_gate_separates_and_its_threshold_keeps_what_it_promises():
 
 def test_only_real_sources_set_the_threshold():
     simulated, real, other = cloud("simulated", 0.0), cloud("real", 0.5), cloud("other", 3.0)
-    scored = {name: fit_gate([simulated, real], other, real=[name]).threshold for name in ("simulated", "real")}
+    scored = {name: fit_gate([simulated, real], [other], real=[name]).threshold for name in ("simulated", "real")}
     assert scored["simulated"] != scored["real"]
 
 
 def test_muscle_of_one_patient_is_too_little():
     alone = GateImages("one", np.zeros((8, CHANNELS)), ("P1",) * 8)
     with pytest.raises(UsageError, match="at least two patients"):
-        fit_gate([alone], cloud("other", 2.0))
+        fit_gate([alone], [cloud("other", 2.0)])
+
+
+def test_each_source_of_outliers_counts():
+    """What is near muscle but for one source of outliers is refused once that source is known."""
+    muscle, far, near = cloud("muscle", 0.0, 60), cloud("far", 6.0, 60), cloud("near", 0.0, 60)
+    near.features[:, 0] -= 3.0  # in one feature only, and away from the others
+    without, informed = fit_gate([muscle], [far]), fit_gate([muscle], [far, near])
+    passed = [float((gate.score(near.features) >= gate.threshold).mean()) for gate in (without, informed)]
+    assert passed[1] < 0.6 * passed[0]
+
+
+def test_real_images_that_are_not_muscle_need_not_look_like_a_scan(tiny_model, tmp_path):
+    page = np.full((120, 160), 250, np.uint8)
+    page[20:100:6] = 0
+    for number in range(2):
+        Image.fromarray(np.roll(page, number)).save(tmp_path / f"{number}.png")
+    features = GateFeatures(onnx.load(tiny_model.path))
+    assert len(features.of_folder(tmp_path, muscle=False, quiet=True).groups) == 2
+    with pytest.raises(UsageError, match="cannot teach the gate muscle"):
+        features.of_folder(tmp_path, quiet=True)
 
 
 def test_look_alikes_share_a_group(make_speckle):
@@ -84,7 +105,7 @@ def gated(tiny_model, tiny_cohort, tmp_path_factory):
     inside = features.of_images(
         "tiny", (tiny_cohort.image(name) for name in ids), tiny_cohort.table["patient_id"].tolist()
     )
-    ood = gate_metadata(model, inside, outlier_features(features, per_kind=12, quiet=True), quiet=True)
+    ood = gate_metadata(model, inside, [outlier_features(features, per_kind=12, quiet=True)], quiet=True)
     path = tmp_path_factory.mktemp("gated") / "gated.onnx"
     add_gate(tiny_model.path, ood, path)
     return path
@@ -126,13 +147,14 @@ def test_a_file_of_others_gets_no_gate(tmp_path):
         add_gate(tmp_path / "other.onnx", {}, tmp_path / "out.onnx")
 
 
-def test_muscle_images_without_a_gate_are_a_contradiction(tmp_path):
+@pytest.mark.parametrize("option", ["--muscle-images", "--other-images"])
+def test_images_for_no_gate_are_a_contradiction(tmp_path, option):
     from typer.testing import CliRunner
 
     from myosono.cli.main import app
 
     result = CliRunner().invoke(
-        app, ["export", str(tmp_path), "--cohort", "c", "--out", "m.onnx", "--no-gate", "--muscle-images", "x"]
+        app, ["export", str(tmp_path), "--cohort", "c", "--out", "m.onnx", "--no-gate", option, "x"]
     )
     assert result.exit_code != 0
     assert "no-gate" in str(result.exception or result.output)

@@ -30,6 +30,10 @@ def export_command(
         list[Path] | None,
         typer.Option("--muscle-images", help="Folder of real muscle images for the gate; repeatable."),
     ] = None,
+    other_images: Annotated[
+        list[Path] | None,
+        typer.Option("--other-images", help="Folder of real images that are not muscle, for the gate; repeatable."),
+    ] = None,
     calibrate_on: Annotated[
         Path | None,
         typer.Option(
@@ -53,8 +57,9 @@ def export_command(
 
     if calibration_limit is not None and calibrate_on is None:
         raise UsageError("--calibration-limit is for the cohort of --calibrate-on")
-    if muscle_images and not gate:
-        raise UsageError("--muscle-images are for the gate, which --no-gate leaves out")
+    for option, folders in (("--muscle-images", muscle_images), ("--other-images", other_images)):
+        if folders and not gate:
+            raise UsageError(f"{option} are for the gate, which --no-gate leaves out")
     exported = export_run(
         Run.open(run),
         Cohort.open(cohort),
@@ -65,6 +70,7 @@ def export_command(
         force=force,
         gate=gate,
         muscle_images=muscle_images or (),
+        other_images=other_images or (),
         calibrate_on=None if calibrate_on is None else Cohort.open(calibrate_on),
         calibration_limit=calibration_limit,
         quiet=json,

@@ -69,6 +69,7 @@ def export_run(
     force: bool = False,
     gate: bool = True,
     muscle_images: Sequence[str | Path] = (),
+    other_images: Sequence[str | Path] = (),
     calibrate_on: Cohort | None = None,
     calibration_limit: int | None = None,
     quiet: bool = False,
@@ -96,6 +97,8 @@ def export_run(
         Fit the gate that abstains from what is not muscle ultrasound, on the fold's training images.
     muscle_images
         Folders of real muscle images for that gate; needed where the cohort is simulated, or real muscle is refused.
+    other_images
+        Folders of real images that are not muscle, beside the drawn ones that the gate always learns to refuse.
     calibrate_on
         A cohort that shares no image or patient with the run's: temperatures and prediction sets are fitted on all of
         it, instead of on the fold's validation patients, who are often too few.
@@ -136,8 +139,8 @@ def export_run(
         metadata |= made.metadata(parent=metadata)
         model = made.model
     metadata |= {"gates": [gate.to_dict() for gate in gates], "forced": bool(failing(gates)), "sealed": True}
-    if gate or muscle_images:
-        metadata["ood"] = gate_of_run(model, run, cohort, muscle_images, fold=fold, quiet=quiet)
+    if gate:
+        metadata["ood"] = gate_of_run(model, run, cohort, muscle_images, other_images, fold=fold, quiet=quiet)
     write_artefact(model, metadata, path)
     return Exported(path, parity, gates, metadata)
 
@@ -160,14 +163,17 @@ def gate_of_run(
     run: Run,
     cohort: Cohort,
     muscle_images: Sequence[str | Path] = (),
+    other_images: Sequence[str | Path] = (),
     *,
     fold: int,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """The key ``ood`` for one fold: fitted on training patients, real muscle images if given, and drawn outliers."""
+    """The key ``ood`` for one fold: fitted on training patients, drawn outliers, and real images if given."""
     features = GateFeatures(model)
     inside = cohort_features(features, run, cohort, fold=fold, quiet=quiet)
-    return gate_metadata(model, inside, outlier_features(features, quiet=quiet), muscle_images, quiet=quiet)
+    real = [features.of_folder(folder, muscle=False, quiet=quiet) for folder in other_images]
+    outliers = [outlier_features(features, quiet=quiet), *real]
+    return gate_metadata(model, inside, outliers, muscle_images, quiet=quiet)
 
 
 def cohort_features(features: GateFeatures, run: Run, cohort: Cohort, *, fold: int, quiet: bool = False) -> GateImages:

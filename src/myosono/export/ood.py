@@ -31,7 +31,7 @@ KEPT = 0.97
 
 OUTLIERS_PER_KIND = 150
 COHORT_IMAGES = 320
-_PENALTY, _FOLDS, _DISTANCE_QUANTILE = 0.1, 5, 0.95
+_PENALTY, _FOLDS, _DISTANCE_QUANTILE = 1.0, 5, 0.95
 _LOOK_ALIKE_BITS, _LOOK_ALIKE_CORRELATION = 64, 0.9
 
 
@@ -79,22 +79,23 @@ class GateFeatures:
         """Features of a source's images with their groups."""
         return GateImages(name, np.stack([self(image) for image in images]), tuple(groups))
 
-    def of_folder(self, folder: str | Path, *, quiet: bool = False) -> GateImages:
-        """A folder of real muscle images, grouped by likeness as subjects are not known.
+    def of_folder(self, folder: str | Path, *, muscle: bool = True, quiet: bool = False) -> GateImages:
+        """A folder of real images, of muscle or of other things, grouped by likeness as subjects are not known.
 
         Raises
         ------
         ImageError
             If there is none, or one cannot be read.
         UsageError
-            If one is plainly no B-mode image: a mask, a photograph, a page.
+            If one that is said to be muscle is plainly no B-mode image: a mask, a photograph, a page.
         """
         path = Path(folder)
         name = path.resolve().parent.name if path.name == "images" else path.name
-        sources = track(list(list_sources(path)), f"reading muscle images of {name}", disable=quiet)
-        areas = [_muscle_area(frame) for source in sources for frame in read_frames(source)]
+        sources = track(list(list_sources(path)), f"reading images of {name}", disable=quiet)
+        frames = [frame for source in sources for frame in read_frames(source)]
+        areas = [_muscle_area(frame) if muscle else np.ascontiguousarray(frame.b_mode) for frame in frames]
         groups = [f"{name} {number}" for number in look_alike_groups(areas)]
-        return self.of_images(name, track(areas, "measuring muscle images", disable=quiet), groups)
+        return self.of_images(name, track(areas, f"measuring images of {name}", disable=quiet), groups)
 
 
 def _muscle_area(frame: Frame) -> NDArray[np.uint8]:
@@ -113,7 +114,7 @@ def look_alike_groups(images: Sequence[NDArray[np.uint8]]) -> list[int]:
     return similarity_groups(len(prints), pairs)
 
 
-def fit_gate(muscle: Sequence[GateImages], outliers: GateImages, *, real: Sequence[str] = ()) -> MuscleGate:
+def fit_gate(muscle: Sequence[GateImages], outliers: Sequence[GateImages], *, real: Sequence[str] = ()) -> MuscleGate:
     """Fit the gate; its threshold comes from folds in which an image's group was held out.
 
     Parameters
@@ -121,7 +122,7 @@ def fit_gate(muscle: Sequence[GateImages], outliers: GateImages, *, real: Sequen
     muscle
         Sources of muscle images.
     outliers
-        Pictures of other kinds.
+        Sources of pictures of other kinds.
     real
         Names of the sources that set the threshold; all by default.
 
@@ -131,16 +132,17 @@ def fit_gate(muscle: Sequence[GateImages], outliers: GateImages, *, real: Sequen
         If the muscle images are of fewer than two groups.
     """
     inside = np.concatenate([source.features for source in muscle])
+    outside = np.concatenate([source.features for source in outliers])
     groups = np.array([group for source in muscle for group in source.groups])
     folds = min(_FOLDS, len(set(groups.tolist())))
     if folds < 2:
         raise UsageError("the gate needs muscle images of at least two patients or look-alike groups")
     scores = np.empty(len(inside))
     for train, test in GroupKFold(folds).split(inside, groups=groups):
-        scores[test] = _fit(inside[train], outliers.features).score(inside[test])
+        scores[test] = _fit(inside[train], outside).score(inside[test])
     chosen = np.concatenate([np.full(len(source.groups), not real or source.name in real) for source in muscle])
     threshold = float(np.quantile(scores[chosen], 1 - KEPT))
-    return replace(_fit(inside, outliers.features), threshold=threshold)
+    return replace(_fit(inside, outside), threshold=threshold)
 
 
 def _fit(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> MuscleGate:
@@ -165,7 +167,7 @@ def _fit(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> MuscleGat
 def gate_metadata(
     model: onnx.ModelProto,
     cohort: GateImages,
-    outliers: GateImages,
+    outliers: Sequence[GateImages],
     folders: Sequence[str | Path] = (),
     *,
     quiet: bool = False,
@@ -179,7 +181,7 @@ def gate_metadata(
     cohort
         Training images of the run.
     outliers
-        Drawn pictures (`outlier_features`).
+        Drawn pictures (`outlier_features`), and real ones of other organs if there are any.
     folders
         Real muscle images; if given, they alone set the threshold.
     """
@@ -188,7 +190,7 @@ def gate_metadata(
     gate = fit_gate([cohort, *real], outliers, real=[source.name for source in real])
     fitted_on = [
         {"name": source.name, "images": len(source.groups), "groups": len(set(source.groups))}
-        for source in (cohort, *real, outliers)
+        for source in (cohort, *real, *outliers)
     ]
     return gate.to_metadata() | {"fitted_on": fitted_on, "kept": KEPT}
 
