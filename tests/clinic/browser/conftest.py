@@ -98,11 +98,19 @@ OpenPage = Callable[..., "playwright.Page"]
 
 @pytest.fixture
 def open_page(chromium: playwright.Browser, clinic: Clinic) -> Iterator[OpenPage]:
-    """``open_page("/", language=..., theme=..., size=...)``; what goes wrong in a page's scripts fails the test."""
+    """``open_page("/", language=..., theme=..., size=..., touch=...)``; a fault in a page's scripts fails the test."""
     contexts, wrong = [], []
 
-    def open_one(path: str, *, language: str = "en", theme: str = "light", size: tuple[int, int] = (1280, 800)):
-        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, locale=language)
+    def open_one(
+        path: str,
+        *,
+        language: str = "en",
+        theme: str = "light",
+        size: tuple[int, int] = (1280, 800),
+        touch: bool = False,
+    ):
+        view = {"width": size[0], "height": size[1]}
+        context = chromium.new_context(viewport=view, locale=language, has_touch=touch)
         contexts.append(context)
         cookies = {"myosono_language": language, "myosono_theme": theme}
         context.add_cookies([{"name": name, "value": value, "url": clinic.url} for name, value in cookies.items()])
