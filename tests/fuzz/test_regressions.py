@@ -15,6 +15,7 @@ import numpy as np
 import pydicom
 import pytest
 from fuzzing import seeds
+from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import UID, JPEGLosslessSV1, JPEGLSLossless
@@ -111,6 +112,24 @@ def test_a_jpeg_ls_stream_that_is_cut_short_takes_no_time(tmp_path: Path, lost: 
     with pytest.raises(ImageError, match="cannot decode"):
         read_frame(tmp_path / "short.dcm")
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_a_box_that_leads_nowhere_is_no_jpeg_2000(tmp_path: Path, length: int) -> None:
+    """pydicom followed a box of length 0 for ever (found by coverage-guided fuzzing)."""
+    dataset = pydicom.dcmread(str(get_testdata_file("693_J2KR.dcm")))
+    dataset.Rows, dataset.Columns, dataset.BitsStored, dataset.HighBit = 64, 80, 8, 7
+    dataset.BitsAllocated, dataset.PixelRepresentation = 8, 0
+    buffer = io.BytesIO()
+    Image.fromarray(seeds.speckle()).save(buffer, "JPEG2000", no_jp2=False)
+    whole = buffer.getvalue() + b"\0" * (len(buffer.getvalue()) % 2)
+    dataset.PixelData = encapsulate([whole])
+    dataset.save_as(tmp_path / "boxed.dcm")
+    assert read_frame(tmp_path / "boxed.dcm").pixels.shape == (64, 80)
+    dataset.PixelData = encapsulate([whole[:12] + length.to_bytes(4, "big") + whole[16:]])
+    dataset.save_as(tmp_path / "stuck.dcm")
+    with pytest.raises(ImageError, match="is no JPEG stream"):
+        read_frame(tmp_path / "stuck.dcm")
 
 
 def test_intact_jpeg_streams_are_still_read() -> None:

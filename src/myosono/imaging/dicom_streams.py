@@ -54,6 +54,8 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 _JPEG_2000_REACH = 4096
 _JPEG_2000_SIZE = struct.Struct(">HHIIIIIIIIHB")
+_JP2_SIGNATURE, _JP2_CODESTREAM = b"\x00\x00\x00\x0cjP  ", b"jp2c"
+_BOX_HEADER = 8
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def check_streams(dataset: Dataset, syntax: UID, count: int, path: Path) -> None
         raise ImageError(f"has colours of {dataset.BitsStored} bits stored in {dataset.BitsAllocated}", path=path)
     announced = height * width * int(dataset.get("SamplesPerPixel") or 1) * (int(dataset.BitsAllocated) // 8)
     for index, stream in enumerate(_streams(dataset, count)):
-        found = stream_size(stream)
+        found = stream_size(stream) if _boxes_advance(stream) else None
         if found is None:
             raise ImageError(f"frame {index + 1} of {count} is no JPEG stream", path=path)
         if syntax in _PROCESSES and found.process not in _PROCESSES[syntax]:
@@ -112,6 +114,22 @@ def check_streams(dataset: Dataset, syntax: UID, count: int, path: Path) -> None
 
 def _streams(dataset: Dataset, count: int) -> Iterator[bytes]:
     yield from generate_frames(dataset.PixelData, number_of_frames=count)
+
+
+def _boxes_advance(stream: bytes) -> bool:
+    """Whether the boxes of a JP2 file (ITU-T T.800 I.4) lead to its codestream.
+
+    pydicom 3.0 follows a box of length 0 for ever.
+    """
+    if not stream.startswith(_JP2_SIGNATURE):
+        return True
+    place = int.from_bytes(stream[:4], "big")
+    while place + _BOX_HEADER <= len(stream) and stream[place + 4 : place + _BOX_HEADER] != _JP2_CODESTREAM:
+        length = int.from_bytes(stream[place : place + 4], "big")
+        if length < _BOX_HEADER:
+            return False
+        place += length
+    return True
 
 
 def stream_size(stream: bytes) -> StreamSize | None:
