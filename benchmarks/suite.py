@@ -109,7 +109,7 @@ def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
         one, where = entry.contender, entry.condition
         mine = [cell for cell in cells if is_of(cell, entry)]
         px = mine[0].recipe.size
-        weights = "-imagenet" if one.pretrained else ""
+        weights = "-pretrained" if one.pretrained else ""
         name = f"{where.split}-{one.model}{weights}-{one.recipe}-{px}px-seed{entry.seed}"
         path = PREDICTIONS / where.cohort / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ def compare_command(
     flagship: Annotated[
         str | None, typer.Option(help="The model that the others are set against. Default: the first.")
     ] = None,
-    pretrained: Annotated[str, typer.Option(help="Those of the models that start from ImageNet weights.")] = "",
+    pretrained: Annotated[str, typer.Option(help="Those of the models that start from pretrained weights.")] = "",
     tasks: Annotated[str, typer.Option(help="Tasks, with commas between.")] = "auto",
     splits: Annotated[str, typer.Option(help="Of patient, published, image; the last two leak.")] = "patient",
     seeds: Annotated[str, typer.Option(help="Seeds of split and training, with commas between.")] = "0",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _ORDER = ("ours", "published", "lightweight", "ablation")
-_WEIGHTS = {"none": "", "download": "by download", "package": "offline (extra: pretrained)"}
+_WEIGHTS = {"none": "", "download": "by download", "package": "offline (extra: pretrained)", "shipped": "included"}
 
 
 def models_command(
@@ -69,7 +69,7 @@ def _network_table(networks: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table(title="models to train; any timm name works too")
-    for heading in ("name", "family", "source", "ImageNet weights"):
+    for heading in ("name", "family", "source", "pretrained weights"):
         table.add_column(heading, no_wrap=heading == "name")
     for network in networks:
         kind = "" if network["kind"] == "network" else f", {network['kind']}"

@@ -21,7 +21,7 @@ def train_command(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Network; see myosono models.")] = None,
     pretrained: Annotated[
-        bool | None, typer.Option("--pretrained", help="Start from ImageNet weights, where the network has some.")
+        bool | None, typer.Option("--pretrained", help="Start from pretrained weights: ours, or those of ImageNet.")
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="four_class, affected, ibm_vs_normal, ibm_vs_other, or label.")

@@ -19,8 +19,9 @@ Family = Literal["ours", "published", "lightweight", "ablation"]
 Kind = Literal["network", "estimator"]
 """A torch network, or a scikit-learn estimator on engineered features that `myosono.training` fits."""
 
-Weights = Literal["none", "download", "package"]
-"""ImageNet weights: nobody has any, a download brings them, or an installed package does."""
+Weights = Literal["none", "download", "package", "shipped"]
+"""Pretrained weights: nobody has any; a download or an installed package brings those of ImageNet; or they ship with
+myosono, learned from a network that has those of ImageNet (`starting_weights`)."""
 
 Builder = Callable[..., nn.Module]
 
@@ -45,7 +46,7 @@ class ModelRecord:
     explains
         Whether it has an ``explain`` method (class maps, shrinkage, embedding), which export needs.
     weights
-        Where ImageNet weights would come from.
+        Where pretrained weights would come from.
     """
 
     name: str
@@ -58,8 +59,8 @@ class ModelRecord:
 
     @property
     def pretrained(self) -> bool:
-        """Whether ImageNet weights are to be had offline."""
-        return self.weights == "package"
+        """Whether pretrained weights are to be had offline."""
+        return self.weights in ("package", "shipped")
 
 
 _RECORDS: dict[str, ModelRecord] = {}
@@ -172,7 +173,8 @@ def create_model(
     num_classes, in_chans
         Number of classes; channels of the input (1 for grey).
     pretrained
-        Start from ImageNet weights. The network then takes our standardised grey levels all the same.
+        Start from ImageNet weights, or from those that ship with ours. The network takes our standardised grey levels
+        all the same.
     options
         Options of the network, for example ``initial_bias=-4.0`` for a STANet.
 
@@ -180,7 +182,7 @@ def create_model(
     ------
     ModelError
         If neither this registry nor timm knows the name, the name is an estimator's, an option does not exist, or
-        ImageNet weights are asked for and cannot be had.
+        pretrained weights are asked for and cannot be had.
     """
     if name not in _RECORDS and not timm.models.is_model(name):
         record(name)

@@ -62,7 +62,9 @@ class Recipe(_Strict):
 
     model: str = "stanet_s"
     model_options: dict[str, Any] = Field(default_factory=dict)
-    pretrained: bool = Field(False, description="start from ImageNet weights, where the network has some")
+    pretrained: bool = Field(
+        False, description="start from the weights that ship with a network of ours, or from those of ImageNet"
+    )
     task: str = Field(
         "auto", description="a task name; auto: four_class for myositis labels, else the cohort's own labels"
     )

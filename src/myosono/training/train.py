@@ -12,7 +12,8 @@ from myosono.cohort import Cohort, Split, default_task, get_task, make_split
 from myosono.errors import CohortError, RunError, UsageError
 from myosono.evaluation import Evaluation, evaluate
 from myosono.formats import RUN_FORMAT
-from myosono.networks import create_model, measure_cost, model_kind
+from myosono.networks import create_model, list_models, measure_cost, model_kind, record
+from myosono.networks.starting_weights import starting_weights_facts
 from myosono.progress import progress_bar
 from myosono.provenance import machine, now, versions
 from myosono.training.fold import IDENTITY, FoldTask, fit_fold, write_json, write_parquet
@@ -160,6 +161,8 @@ def model_facts(recipe: Recipe, classes: int) -> dict[str, Any]:
     named: dict[str, Any] = {"name": recipe.model, "pretrained": recipe.pretrained}
     if recipe.teacher is not None:
         named["teacher"] = {"name": recipe.teacher.model, "pretrained": recipe.teacher.pretrained}
+    if recipe.pretrained:
+        named["started_from"] = started_from(recipe.model)
     if model_kind(recipe.model) == "estimator":
         return named | {"kind": "estimator", "params": None, "macs": None, "macs_input": None}
     network = create_model(recipe.model, num_classes=classes, pretrained=recipe.pretrained, **recipe.model_options)
@@ -167,6 +170,13 @@ def model_facts(recipe: Recipe, classes: int) -> dict[str, Any]:
     return named | {
         "kind": "network", "params": cost.params, "macs": cost.macs, "macs_input": list(cost.input_shape),
     }  # fmt: skip
+
+
+def started_from(model: str) -> str:
+    """What the pretrained weights of a network were learned from, for run, report and model file."""
+    if model in list_models() and record(model).weights == "shipped":
+        return starting_weights_facts(model)["learned_from"]
+    return "ImageNet weights"
 
 
 def _begin(folder: Path, recipe: Recipe, facts: dict[str, Any], split: Split) -> dict[str, Any]:

@@ -28,9 +28,9 @@ class Contender:
         Examples
         --------
         >>> Contender("lcnet_050", True, "sgd_step").label(recipe=True)
-        'lcnet_050 (ImageNet) · sgd_step'
+        'lcnet_050 (pretrained) · sgd_step'
         """
-        return self.model + (" (ImageNet)" if self.pretrained else "") + (f" · {self.recipe}" if recipe else "")
+        return self.model + (" (pretrained)" if self.pretrained else "") + (f" · {self.recipe}" if recipe else "")
 
 
 @dataclass(frozen=True, order=True)

@@ -21,7 +21,7 @@ _ANGLES = (20, -20, 160, -160, 60, -60, 120, -120, 0, 180, 90, -90)
 
 @dataclass(frozen=True)
 class Point:
-    """A network: its cost, its score, and whether it started from ImageNet weights."""
+    """A network: its cost, its score, and whether it started from pretrained weights."""
 
     label: str
     cost: float
@@ -48,7 +48,7 @@ def front(points: Sequence[Point]) -> list[Point]:
 def draw_tradeoff(points: Sequence[Point], *, cost: str, score: str) -> str:
     """Score over cost (logarithmic): up and left is better; a line joins those that nothing beats at their cost.
 
-    Hollow marks started from ImageNet weights.
+    Hollow marks started from pretrained weights.
 
     Parameters
     ----------

@@ -94,7 +94,8 @@ def initialisation(source: DocumentSource) -> Answer:
     if not _is_network(source):
         return Answer(f"The estimator has no weights to start from; seed {seed}.", "recipe.yaml")
     if source.recipe.get("pretrained"):
-        return Answer(f"ImageNet weights; the classification layer is random, seed {seed}.", "recipe.yaml")
+        start = source.facts.part("model").get("started_from", "ImageNet weights")
+        return Answer(f"{start}; the classification layer is random, seed {seed}.", "run.json")
     teacher = source.recipe.get("teacher") or {}
     learnt = " It learns from a teacher that starts from ImageNet weights." if teacher.get("pretrained") else ""
     return Answer(f"Random, seed {seed}; no pretrained weights.{learnt}", "recipe.yaml")

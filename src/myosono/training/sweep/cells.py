@@ -14,6 +14,7 @@ from myosono.cohort import Cohort, default_task
 from myosono.errors import UsageError
 from myosono.hashing import sha256_bytes, sha256_lines
 from myosono.networks import create_model, model_kind
+from myosono.networks.starting_weights import starting_weights_sha256
 from myosono.training.fold_task import IDENTITY
 from myosono.training.recipe import Recipe
 from myosono.training.train import make_recipe_split, target_rows
@@ -91,12 +92,14 @@ class Cell:
             "fold": self.fold,
             "roles": self.contest.roles_digest(self.fold),
         }
+        if self.recipe.pretrained and (shipped := starting_weights_sha256(self.recipe.model)):
+            identity["starting_weights"] = shipped
         return sha256_bytes(json.dumps(identity, sort_keys=True).encode())[:24]
 
     @property
     def model_label(self) -> str:
         """The network and where its weights come from."""
-        return self.recipe.model + (" (ImageNet)" if self.recipe.pretrained else "")
+        return self.recipe.model + (" (pretrained)" if self.recipe.pretrained else "")
 
     @property
     def title(self) -> str:
@@ -153,7 +156,7 @@ def plan_cells(
     models
         Registered or timm names, in the order in which they are fitted.
     pretrained
-        Those of ``models`` that start from ImageNet weights.
+        Those of ``models`` that start from pretrained weights.
     flagship
         Goes first. Default: the first model.
     only_folds
