@@ -1,6 +1,6 @@
 """Is this muscle ultrasound? The gate on real images: muscle of held-out groups, lung, breast, and sample pictures.
 
-Run from the root of the repository, with the real images beside it (or MYOSONO_SHARED set) and the shipped model's run:
+Run from the root of the repository, with the real images beside it (or MYOSONO_SHARED set) and the simulated cohort:
 
     OMP_NUM_THREADS=1 python benchmarks/ood.py
 
@@ -30,7 +30,9 @@ from myosono.cohort import Cohort
 from myosono.cohort.near_duplicates import SimilarPair, fingerprint, similar_pairs, similarity_groups
 from myosono.errors import ImageError
 from myosono.export.artefact import cohort_features
+from myosono.export.int8 import training_ids
 from myosono.export.ood import (
+    COHORT_IMAGES,
     GateFeatures,
     GateImages,
     add_gate,
@@ -44,7 +46,8 @@ from myosono.progress import track
 from myosono.reading import embedded_model
 from myosono.reading.ood_checks import picture_fault
 from myosono.reading.quality import blocking_fault
-from myosono.training import Run
+from myosono.training import Recipe
+from myosono.training.train import make_recipe_split, target_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDS, RESAMPLES = 5, 1000
@@ -72,7 +75,6 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("MYOSONO_SHARED", ROOT.parent / "shared")))
-    parser.add_argument("--run", type=Path, default=ROOT / "runs" / "shipped")
     parser.add_argument("--cohort", type=Path, default=ROOT / "cohorts" / "simulated")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ood.csv")
     parser.add_argument("--ship", action="store_true", help="Put the gate into the model inside the package, too.")
@@ -82,7 +84,7 @@ def main() -> None:
         sys.exit(f"{data} is not there: set MYOSONO_SHARED to the folder that holds data/")
     model = onnx.load(embedded_model())
     features = GateFeatures(model)
-    cohort = cohort_features(features, Run.open(arguments.run), Cohort.open(arguments.cohort), fold=0)
+    cohort = shipped_training_images(features, Cohort.open(arguments.cohort))
     drawn = outlier_features(features)
     sets = measure_sets(features, data)
     outliers = [drawn, replace(sets[FITTED_LUNG].images, name="lung images under CC BY")]
@@ -97,6 +99,14 @@ def main() -> None:
         writer.writerows(rows)
     for row in rows:
         print(" ".join(str(value) for value in row.values()))
+
+
+def shipped_training_images(features: GateFeatures, cohort: Cohort) -> GateImages:
+    """Of the patients that the shipped model was trained on: fold 0 of the default recipe's split."""
+    recipe = Recipe()
+    rows, _ = target_rows(cohort, recipe)
+    ids = training_ids(make_recipe_split(cohort, rows, recipe).table, cohort, fold=0, count=COHORT_IMAGES)
+    return cohort_features(features, cohort, ids)
 
 
 def measure_sets(features: GateFeatures, data: Path) -> dict[str, Measured]:

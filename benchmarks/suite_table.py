@@ -11,20 +11,24 @@ import pandas as pd
 
 from myosono.evaluation.comparison import Comparison, Condition, Contender, Entry, compare
 
-FLAGSHIP = Contender("stanet_s", recipe="house")
+FLAGSHIPS = (Contender("stanet_s", recipe="house"), Contender("stanet_s", pretrained=True, recipe="house"))
+"""What all others are paired with: the network from random weights, and from its own starting weights."""
 POOLED = ("pocus3", "busi3")
 Kept = tuple[Entry, dict[str, Any]]
 
 
 def write_tables(kept: Sequence[Kept], folder: Path) -> None:
-    """Score everything, pair everything with the flagship, write both tables."""
+    """Score everything, pair everything with the flagship's two starts, write both tables."""
     entries = [entry for entry, _ in kept]
     pool = [condition for condition in dict.fromkeys(e.condition for e in entries) if in_pool(condition)]
-    found = compare(entries, flagship=FLAGSHIP, pools=[pool] if len(pool) == len(POOLED) else [], quiet=False)
+    pools = [pool] if len(pool) == len(POOLED) else []
+    there = {entry.contender for entry in entries}
+    found = [compare(entries, flagship=one, pools=pools, quiet=False) for one in FLAGSHIPS if one in there]
     costs = {one["name"]: one for one in json.loads((folder / "profile.json").read_text(encoding="utf-8"))}
-    summary = pd.DataFrame([summary_row(row, kept, costs) for row in found.to_rows()])
+    summary = pd.DataFrame([summary_row(row, kept, costs) for row in found[0].to_rows()])
     summary.to_csv(folder / "summary.csv", index=False, float_format="%.4f")
-    paired_rows(found).to_csv(folder / "paired.csv", index=False, float_format="%.4f")
+    paired = pd.concat([paired_rows(one) for one in found], ignore_index=True)
+    paired.to_csv(folder / "paired.csv", index=False, float_format="%.4f")
 
 
 def in_pool(condition: Condition) -> bool:
@@ -77,6 +81,7 @@ def paired_rows(found: Comparison) -> pd.DataFrame:
                     "model": one.contender.model,
                     "pretrained": one.contender.pretrained,
                     "recipe": one.contender.recipe,
+                    "against": found.flagship.label(),
                     "metric": one.metric,
                     "difference": one.difference.value,
                     "lo": one.difference.lo,

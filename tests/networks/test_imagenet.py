@@ -32,8 +32,9 @@ def grey(name: str, size: int = 224) -> torch.Tensor:
     return functional.interpolate(square, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def test_only_lite0_has_weights_offline():
-    assert [name for name in list_models() if record(name).pretrained] == [LITE0]
+def test_only_lite0_has_imagenet_weights_offline():
+    assert [name for name in list_models() if record(name).weights == "package"] == [LITE0]
+    assert [name for name in list_models() if record(name).weights == "shipped"] == ["stanet_s"]
 
 
 def test_weights_are_the_packages_with_the_stem_summed_for_grey():

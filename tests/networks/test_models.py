@@ -89,8 +89,8 @@ def test_unknown_names_and_options_are_named():
     with pytest.raises(ModelError, match="widht"):
         create_model("shufflenet_v2_x0_5", widht=3)
     with pytest.raises(ModelError, match="no pretrained weights"):
-        timm.create_model("stanet_s", pretrained=True)
-    with pytest.raises(ModelError, match=r"no pretrained weights.*tf_efficientnet_lite0"):
+        timm.create_model("stanet_s_se", pretrained=True)
+    with pytest.raises(ModelError, match=r"no pretrained weights.*stanet_s, tf_efficientnet_lite0"):
         create_model("stanet_xs", pretrained=True)
 
 

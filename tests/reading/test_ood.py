@@ -154,3 +154,18 @@ def test_features_are_roots_of_the_embedding_then_statistics(make_speckle):
     found = gate_features(make_speckle(3), np.array([4.0, -1.0], np.float32))
     np.testing.assert_allclose(found[:2], [2.0, 0.0])
     np.testing.assert_array_equal(found[2:], image_statistics(make_speckle(3)))
+
+
+def test_of_all_people_with_lung_images_one_chest_wall_gets_a_class(shared_data):
+    """An image a person: what is left is a scan that is mostly muscle of the chest wall (docs/ood.md)."""
+    with (shared_data / "pocus_lung" / "index.csv").open() as stream:
+        first = {row["patient_id"]: shared_data / "pocus_lung" / row["file"] for row in csv.DictReader(stream)}
+    found = load(threads=1).read(list(first.values())).images
+    passed = [person for person, image in zip(first, found, strict=True) if not image.abstained]
+    assert set(passed) <= {"43"}
+    assert len(found) == 108
+
+
+def test_the_real_images_of_the_disease_set_are_muscle(shared_data):
+    found = load(threads=1).read(sorted((shared_data / "myositis_samples").glob("*_?.png"))).images
+    assert [image.abstained for image in found] == [False] * 3

@@ -170,15 +170,15 @@ def gate_of_run(
 ) -> dict[str, Any]:
     """The key ``ood`` for one fold: fitted on training patients, drawn outliers, and real images if given."""
     features = GateFeatures(model)
-    inside = cohort_features(features, run, cohort, fold=fold, quiet=quiet)
+    ids = calibration_ids(run, cohort, fold=fold, count=COHORT_IMAGES)
+    inside = cohort_features(features, cohort, ids, quiet=quiet)
     real = [features.of_folder(folder, muscle=False, quiet=quiet) for folder in other_images]
     outliers = [outlier_features(features, quiet=quiet), *real]
     return gate_metadata(model, inside, outliers, muscle_images, quiet=quiet)
 
 
-def cohort_features(features: GateFeatures, run: Run, cohort: Cohort, *, fold: int, quiet: bool = False) -> GateImages:
-    """Gate features of a fold's training images, as many of each patient."""
-    ids = calibration_ids(run, cohort, fold=fold, count=COHORT_IMAGES)
+def cohort_features(features: GateFeatures, cohort: Cohort, ids: list[str], *, quiet: bool = False) -> GateImages:
+    """Gate features of images of a cohort, grouped by patient."""
     groups = cohort.table.set_index("image_id")["patient_id"].loc[ids].tolist()
     images = (cohort.image(image_id) for image_id in track(ids, "measuring training images", disable=quiet))
     return features.of_images(cohort.info.name, images, groups)

@@ -95,9 +95,14 @@ def make_int8(
 
 
 def calibration_ids(run: Run, cohort: Cohort, *, fold: int, count: int) -> list[str]:
-    """Images of this fold's training patients: every patient's first, then every patient's second, and so on."""
-    split = pd.read_parquet(run.path / "splits.parquet").query("fold == @fold and role == 'train'")
-    table = cohort.table[cohort.table["image_id"].isin(split["image_id"])]
+    """Images of this fold's training patients, by `training_ids`."""
+    return training_ids(pd.read_parquet(run.path / "splits.parquet"), cohort, fold=fold, count=count)
+
+
+def training_ids(split: pd.DataFrame, cohort: Cohort, *, fold: int, count: int) -> list[str]:
+    """Images of a fold's training patients: every patient's first, then every patient's second, and so on."""
+    trained = split.query("fold == @fold and role == 'train'")
+    table = cohort.table[cohort.table["image_id"].isin(trained["image_id"])]
     order = table.assign(turn=table.groupby("patient_id").cumcount()).sort_values(["turn", "patient_id"], kind="stable")
     return order["image_id"].tolist()[:count]
 
