@@ -17,7 +17,7 @@ from myosono.explanation.heat_maps import CLASS_MAP, METHODS, RANDOM, HeatMaps, 
 from myosono.explanation.randomisation import randomisation_check
 from myosono.export.artefact import load_network
 from myosono.faithfulness import Example, HeatMapStudy, MapScores, SimilarityRow, score_map, summarise
-from myosono.networks import Preprocess
+from myosono.networks import Preprocess, STANet
 from myosono.provenance import now, versions
 from myosono.training import Run
 
@@ -86,6 +86,8 @@ def explain_run(
     if limit is not None and limit < 1:
         raise UsageError(f"at least one image of a patient is needed, not {limit}")
     trained = load_network(run, fold)
+    if not isinstance(trained, STANet):
+        raise UsageError(f"{run.recipe.model} has no threshold to explain", remedy="Give a run of a network of ours")
     network, images = Network(trained), _held_out(run, cohort, fold, limit, seed)
     if on_start is not None:
         on_start(len(images.table))

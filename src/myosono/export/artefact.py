@@ -26,7 +26,8 @@ from myosono.export.int8 import calibration_ids, make_int8
 from myosono.export.ood import COHORT_IMAGES, GateFeatures, GateImages, gate_metadata, outlier_features
 from myosono.export.parity import Parity, prove_parity
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
-from myosono.networks import STANet, create_model, record
+from myosono.networks import create_model, model_kind
+from myosono.networks.explained import Explainable, explainable
 from myosono.progress import track
 from myosono.provenance import now, versions
 from myosono.reading.seal import seal
@@ -201,22 +202,27 @@ def _refuse(gates: tuple[Gate, ...], path: Path, *, force: bool) -> None:
         )
 
 
-def load_network(run: Run, fold: int) -> STANet:
+def load_network(run: Run, fold: int) -> Explainable:
     """The network of a finished fold, with its best epoch's weights.
 
     Raises
     ------
-    UsageError
+    ModelError
         If the network cannot explain itself, so that no artefact can be made of it.
+    UsageError
+        If the run's model is no network.
     """
-    if not record(run.recipe.model).explains:
-        raise UsageError(f"{run.recipe.model} has no class maps and cannot be exported as an artefact")
-    network = create_model(run.recipe.model, num_classes=len(run.classes), **run.recipe.model_options)
+    recipe = run.recipe
+    if model_kind(recipe.model) == "estimator":
+        raise UsageError(f"{recipe.model} is no network and cannot be exported as an artefact")
+    # Weights of ImageNet sit behind a change of range; those that ship with ours change no layer.
+    network = create_model(
+        recipe.model, num_classes=len(run.classes), pretrained=recipe.pretrained, **recipe.model_options
+    )
     state = torch.load(run.checkpoint(fold), map_location="cpu", weights_only=True)["state_dict"]
     prefix = _AVERAGE_PREFIX if run.recipe.average_decay else _NETWORK_PREFIX
     network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    assert isinstance(network, STANet)
-    return network.eval()
+    return explainable(network.eval(), recipe.model)
 
 
 def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tuple[float, dict[str, Any]]:
@@ -245,7 +251,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
 
 
 def _on_cohort(
-    network: STANet, run: Run, other: Cohort, table: pd.DataFrame, fold: int, *, limit: int | None, quiet: bool
+    network: Explainable, run: Run, other: Cohort, table: pd.DataFrame, fold: int, *, limit: int | None, quiet: bool
 ) -> pd.DataFrame:
     """The fold's test patients, with another cohort's in the place of its validation patients."""
     logits = torch_logits(ReadingGraph(network, size=run.recipe.size, temperature=1.0).eval())

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from myosono.hashing import sha256_bytes
-from myosono.networks import Preprocess, STANet
+from myosono.networks import Preprocess
+from myosono.networks.explained import Explainable
 
 OUTPUTS = ("probabilities", "logits", "class_maps", "shrinkage", "shrinkage_fraction", "embedding")
 
@@ -22,14 +23,14 @@ class ReadingGraph(nn.Module):
     Parameters
     ----------
     network
-        A trained STANet.
+        A trained network of ours, or a peer with its class maps.
     size
         Side of the network input, in pixels.
     temperature
         Logits are divided by this before the softmax.
     """
 
-    def __init__(self, network: STANet, *, size: int, temperature: float) -> None:
+    def __init__(self, network: Explainable, *, size: int, temperature: float) -> None:
         super().__init__()
         self.preprocess = Preprocess(size)
         self.network = network
