@@ -53,6 +53,19 @@ def test_every_figure_is_there_once_and_the_unchanged_do_not_change(found):
     assert len(one_value) == 1, "unchanged images are the same under every degradation"
 
 
+def test_a_comparison_is_written_with_its_differences(found, tmp_path):
+    """Writing had failed as soon as a second model was tested."""
+    from myosono.reporting import write_stress
+
+    write_stress(tmp_path, found)
+    with (tmp_path / "stress.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(found.rows)
+    second = [row for row in rows if row["model"] == found.models[1].name]
+    assert any(row["difference"] not in ("", None) for row in second)
+    assert all(row["difference"] == "" for row in rows if row["model"] == found.models[0].name)
+
+
 def test_a_model_against_itself_differs_by_nothing(found):
     first, second = (model.name for model in found.models)
     assert first != second

@@ -59,8 +59,8 @@ class StressRow:
 
     def to_row(self) -> dict[str, Any]:
         """Flat, for CSV; numbers to six digits, None where there is none."""
-        row: dict[str, Any] = {key: value for key, value in asdict(self).items() if not isinstance(value, dict)}
-        row.pop("difference")
+        estimates = ("estimate", "change", "difference")
+        row: dict[str, Any] = {key: value for key, value in asdict(self).items() if key not in estimates}
         row["refused"] = round(self.refused, 6)
         empty = Estimate(None)
         for name, found in (("", self.estimate), ("change", self.change), ("difference", self.difference or empty)):
