@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from myosono.training.callbacks import EpochLog, EpochProgress
 from myosono.training.data import ImageRows, ordered_batches, training_batches
 from myosono.training.distillation.lessons import Lessons
 from myosono.training.fold_task import FoldTask
+from myosono.training.lightning import plain_trainer, silent
 from myosono.training.module import MONITOR, Classifier
 from myosono.training.views import Views
 
@@ -73,11 +72,9 @@ def train_network(
     recipe = task.recipe
     module = make_classifier(task, views=views, lessons=lessons)
     progress = bar.add_task(task.title, total=None)
-    trainer = _trainer(task, EpochProgress(bar, progress, task.title, quiet=task.quiet))
     last = task.folder / "last.ckpt"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on worker counts and folders does not apply here
-        trainer.fit(
+    with silent():
+        _trainer(task, EpochProgress(bar, progress, task.title, quiet=task.quiet)).fit(
             module,
             training_batches(image_rows(task, "train"), recipe.batch_size, recipe.seed),
             ordered_batches(image_rows(task, "validation"), 2 * recipe.batch_size),
@@ -115,8 +112,6 @@ def fold_facts(task: FoldTask) -> dict[str, Any]:
 
 
 def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     recipe = task.recipe
     common: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": False}
     choosing: list[pl.Callback]
@@ -130,14 +125,10 @@ def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
     else:
         # The file is called best here too: it is the one to predict with.
         choosing = [ModelCheckpoint(task.folder, filename="best", save_last=True, **common)]
-    return pl.Trainer(
-        max_epochs=task.recipe.epochs,
+    return plain_trainer(
+        recipe.epochs,
         accelerator="auto",
         devices=1,
-        deterministic=True,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         num_sanity_val_steps=0,
         gradient_clip_val=5.0,
         callbacks=[EpochLog(task.folder / "log.csv"), progress, *choosing],

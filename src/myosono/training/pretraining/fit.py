@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from myosono.networks.preprocess import GREY_MEAN, GREY_STD
 from myosono.networks.stanet import STANet
 from myosono.progress import progress_bar
 from myosono.training.data import EpochOrder
+from myosono.training.lightning import plain_trainer, silent
 from myosono.training.optimization import schedule_factor
 from myosono.training.pretraining.bank import Bank
 from myosono.training.pretraining.recipe import PretrainingRecipe
@@ -145,16 +144,10 @@ def pretrain(
         pooled_variance=float(pooled.var(axis=0).mean()),
     )
     watch, last = _Watch(recipe.epochs, quiet), Path(work) / f"{model}.ckpt"
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on worker counts and folders does not apply here
-        trainer = pl.Trainer(
-            max_epochs=recipe.epochs,
+    with silent():
+        trainer = plain_trainer(
+            recipe.epochs,
             accelerator="cpu",
-            deterministic=True,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             num_sanity_val_steps=0,
             gradient_clip_val=5.0,
             callbacks=[watch, ModelCheckpoint(last.parent, filename=model, enable_version_counter=False)],

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from torch.utils.data import DataLoader
 from myosono.errors import CohortError
 from myosono.networks.region import RegionConfig, RegionNet
 from myosono.progress import progress_bar
+from myosono.training.lightning import plain_trainer, silent
 from myosono.training.segmentation.augment import RegionDataset
 from myosono.training.segmentation.module import RegionModule
 from myosono.training.segmentation.samples import Sample
@@ -77,14 +75,10 @@ def train_region(
         steps=recipe.epochs * (len(samples) // recipe.batch_size),
     )
     last = Path(out) / "last.ckpt"
-    with _silent():
-        trainer = pl.Trainer(
-            max_epochs=recipe.epochs,
+    with silent():
+        trainer = plain_trainer(
+            recipe.epochs,
             accelerator="cpu",
-            deterministic=True,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             reload_dataloaders_every_n_epochs=1,
             callbacks=[
                 _Progress(recipe.epochs, quiet=quiet),
@@ -132,16 +126,3 @@ class _Progress(Callback):
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         self.bar.stop()
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    log = logging.getLogger("pytorch_lightning")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
