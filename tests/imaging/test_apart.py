@@ -83,3 +83,18 @@ _FACTS = {
     "bits_stored": 8,
     "pixel_keyword": "PixelData",
 }
+
+
+def test_the_largest_frame_that_is_admitted_fits(tmp_path: Path) -> None:
+    """16 million pixels of 16 bits in JPEG-LS: within the time and the memory of the decoding process."""
+    from pydicom.uid import JPEGLSLossless
+
+    side = 3999
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    pixels = (np.arange(side * side, dtype=np.uint32) % 4096).astype(np.uint16).reshape(side, side)
+    dataset.Rows, dataset.Columns, dataset.PixelRepresentation = side, side, 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelData = pixels.tobytes()
+    dataset.compress(JPEGLSLossless, encoding_plugin="pyjpegls")
+    dataset.save_as(tmp_path / "large.dcm")
+    assert read_frame(tmp_path / "large.dcm").pixels.shape == (side, side)

@@ -1,8 +1,8 @@
 """GDCM in a process of its own: some damaged streams make it loop for ever, others abort, and neither can be caught.
 
 Found by fuzzing a lossless JPEG cut short (`docs/security.md`). The process is started for the first frame that needs
-it, serves one frame at a time, and may use `CPU_SECONDS` of processor time for each; where it dies or hangs the frame
-is damaged, and the next frame gets a new process.
+it, serves one frame at a time, and may use `CPU_SECONDS` of processor time for each and `MEMORY_BYTES`; where it dies or
+hangs the frame is damaged, and the next frame gets a new process.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 
 CPU_SECONDS = 4
 """Processor time for a frame; the largest that is admitted takes about one."""
+
+MEMORY_BYTES = 1024**3
+"""What the process may use beyond what it starts with, where the system can limit that."""
 
 WALL_SECONDS = 60.0
 """Where the system cannot limit processor time, and for a decoder that waits instead of working."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from myosono.imaging.apart import CPU_SECONDS, receive, send
+from myosono.imaging.apart import CPU_SECONDS, MEMORY_BYTES, receive, send
 from myosono.imaging.dicom_streams import decoder_of
 from myosono.imaging.guard import DECODER_ERRORS
 
@@ -25,17 +26,26 @@ def main() -> int:
     # Standard output is for answers alone: a decoder's own prints go where its errors go.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    _limit_memory()
     while True:
         try:
             facts, stream = receive(sys.stdin.buffer)
         except EOFError:
             return 0
-        _limit()
+        _limit_time()
         header, body = _decoded(facts, stream)
         send(answers, header, body)
 
 
-def _limit() -> None:
+def _limit_memory() -> None:
+    pages = Path("/proc/self/statm")
+    if resource is None or not pages.exists():
+        return
+    now = int(pages.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _limit_time() -> None:
     if resource is None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
