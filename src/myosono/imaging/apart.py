@@ -1,8 +1,8 @@
 """GDCM in a process of its own: some damaged streams make it loop for ever, others abort, and neither can be caught.
 
 Found by fuzzing a lossless JPEG cut short (`docs/security.md`). The process is started for the first frame that needs
-it, serves one frame at a time, and may use `CPU_SECONDS` of processor time for each and `MEMORY_BYTES`; where it dies or
-hangs the frame is damaged, and the next frame gets a new process.
+it, serves one frame at a time, and may use `CPU_SECONDS` of processor time for each and `MEMORY_BYTES`; where it dies
+or hangs the frame is damaged, and the next frame gets a new process.
 """
 
 from __future__ import annotations
