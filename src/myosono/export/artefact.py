@@ -140,7 +140,7 @@ def export_run(
         metadata |= made.metadata(parent=metadata)
         model = made.model
     metadata |= {"gates": [gate.to_dict() for gate in gates], "forced": bool(failing(gates)), "sealed": True}
-    if gate:
+    if gate or muscle_images or other_images:
         metadata["ood"] = gate_of_run(model, run, cohort, muscle_images, other_images, fold=fold, quiet=quiet)
     write_artefact(model, metadata, path)
     return Exported(path, parity, gates, metadata)

@@ -92,15 +92,20 @@ class GateFeatures:
         path = Path(folder)
         name = path.resolve().parent.name if path.name == "images" else path.name
         sources = track(list(list_sources(path)), f"reading images of {name}", disable=quiet)
-        frames = [frame for source in sources for frame in read_frames(source)]
-        areas = [_muscle_area(frame) if muscle else np.ascontiguousarray(frame.b_mode) for frame in frames]
+        area = _muscle_area if muscle else _area
+        areas = [area(frame) for source in sources for frame in read_frames(source)]
         groups = [f"{name} {number}" for number in look_alike_groups(areas)]
         return self.of_images(name, track(areas, f"measuring images of {name}", disable=quiet), groups)
 
 
+def _area(frame: Frame) -> NDArray[np.uint8]:
+    # A copy: the whole screen around it need not be kept.
+    return np.array(frame.b_mode)
+
+
 def _muscle_area(frame: Frame) -> NDArray[np.uint8]:
     """Masks and photographs that lie beside the images must not teach the gate that they are muscle."""
-    area = np.ascontiguousarray(frame.b_mode)
+    area = _area(frame)
     fault = blocking_fault(area) or picture_fault(area, frame.colour_share)
     if fault:
         raise UsageError(f"cannot teach the gate muscle: {fault}", path=Path(frame.source), remedy="Move it away")

@@ -36,4 +36,4 @@ def _builder(changed: dict[str, Any]) -> Builder:
 
 
 for _variant, (_changed, _what) in ABLATIONS.items():
-    register(f"stanet_s_{_variant}", source=f"stanet_s {_what}", family="ablation", explains=True)(_builder(_changed))
+    register(f"stanet_s_{_variant}", source=f"stanet_s {_what}", family="ablation")(_builder(_changed))

@@ -14,7 +14,7 @@ from myosono.networks.starting_weights import load_starting_weights
 _TAN = "Tan et al. 2024, J Biomed Eng 41:895 (layer table ours)"
 
 
-@register("stanet_s", source=_TAN, family="ours", explains=True, weights="shipped")
+@register("stanet_s", source=_TAN, family="ours", weights="shipped")
 def stanet_s(*, num_classes: int = 4, in_chans: int = 1, pretrained: bool = False, **options: Any) -> nn.Module:
     """Flagship: at most 87.1 MMAC at 224x224 grey, 0.25 % of the dual branch."""
     config = STANetConfig(stem=(16, 32), widths=(48, 64, 96), depths=(1, 2, 2))
@@ -24,7 +24,7 @@ def stanet_s(*, num_classes: int = 4, in_chans: int = 1, pretrained: bool = Fals
     return network
 
 
-@register("stanet_xs", source=_TAN, family="ours", explains=True)
+@register("stanet_xs", source=_TAN, family="ours")
 def stanet_xs(*, num_classes: int = 4, in_chans: int = 1, **options: Any) -> nn.Module:
     """Sibling for the slowest carts: at most 35 MMAC at 224x224 grey."""
     config = STANetConfig(stem=(16, 16), widths=(32, 48, 96), depths=(1, 2, 1))

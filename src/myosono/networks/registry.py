@@ -43,8 +43,6 @@ class ModelRecord:
         Why it is here.
     kind
         Network or estimator.
-    explains
-        Whether it has an ``explain`` method (class maps, shrinkage, embedding), which export needs.
     weights
         Where pretrained weights would come from.
     """
@@ -54,7 +52,6 @@ class ModelRecord:
     source: str
     family: Family
     kind: Kind = "network"
-    explains: bool = False
     weights: Weights = "none"
 
     @property
@@ -66,9 +63,7 @@ class ModelRecord:
 _RECORDS: dict[str, ModelRecord] = {}
 
 
-def register(
-    name: str, *, source: str, family: Family, explains: bool = False, weights: Weights = "none"
-) -> Callable[[Builder], Builder]:
+def register(name: str, *, source: str, family: Family, weights: Weights = "none") -> Callable[[Builder], Builder]:
     """Register a network's builder here, and with timm if timm has no model of that name.
 
     Raises
@@ -78,7 +73,7 @@ def register(
     """
 
     def decorate(build: Builder) -> Builder:
-        _add(ModelRecord(name, build, source, family, explains=explains, weights=weights))
+        _add(ModelRecord(name, build, source, family, weights=weights))
         if not timm.models.is_model(name):
             _register_with_timm(name)
         return build

@@ -84,6 +84,8 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _loader(bank: Bank, start: int, stop: int, recipe: PretrainingRecipe) -> DataLoader[tuple[Tensor, Tensor]]:
+    # Lightning does not reach a sampler within a BatchSampler: every epoch takes the batches of epoch 0. The weights
+    # that ship were made so; whoever makes the next ones should shuffle (`benchmarks/log.md`).
     batches = BatchSampler(EpochOrder(stop - start, recipe.seed), recipe.batch_size, drop_last=stop < len(bank.views))
     return DataLoader(_Batches(bank, start), sampler=batches, batch_size=None)
 
