@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ MakeStudy = Callable[..., Study]
 @pytest.fixture
 def make_study(session: Session) -> MakeStudy:
     """A study with read images: ``make_study("P1", {"IBM": .8, ...}, answer="IBM", sites=("RD", "LD"))``."""
+    numbers = itertools.count(1)
 
     def make(
         patient: str,
@@ -66,7 +68,7 @@ def make_study(session: Session) -> MakeStudy:
                 "images": len(sites),
             }
         study = Study(
-            study_uid=more.pop("study_uid", f"1.2.3.{patient}.{id(object())}"),
+            study_uid=more.pop("study_uid", f"1.2.3.{patient}.{next(numbers)}"),
             source=more.pop("source", "upload"),
             patient_id=patient,
             status=status,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +17,7 @@ from myosono.clinic.settings import ClinicSettings
 from myosono.errors import ClinicError, MissingExtraError, UnavailableError
 
 _BUSY_SECONDS = 30.0
+_BUSY_PAUSE = 0.02
 
 
 class Database:
@@ -91,9 +94,26 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
     """Readers beside one writer (WAL), commits that survive a power cut (synchronous FULL), references that hold."""
     connection.isolation_level = None  # SQLAlchemy's own BEGIN, below, instead of the driver's late one
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Turn on write-ahead logging, waiting for others who open the same new file at this moment.
+
+    The change wants the file alone, and SQLite answers "locked" at once instead of waiting its busy time for that.
+    """
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(_BUSY_PAUSE)
 
 
 def _begin_sqlite(connection: Any) -> None:
