@@ -11,7 +11,7 @@ from PIL import Image
 
 from myosono.errors import UsageError
 from myosono.networks import create_model
-from myosono.training.pretraining import PretrainingRecipe, make_bank, pretrain
+from myosono.training.pretraining import PretrainingRecipe, fit, make_bank, pretrain
 from myosono.training.pretraining.pictures import Pictures
 from myosono.training.pretraining.teacher import Components, Teacher
 
@@ -80,7 +80,7 @@ def test_components_hold_most_of_what_they_can():
 def test_a_finished_bank_is_used_again(bank, muscle, tmp_path, monkeypatch):
     first = make_bank([muscle], tmp_path, TINY, quiet=True)
     monkeypatch.setattr("myosono.training.pretraining.bank.Pictures", None)  # drawing again would fail
-    again = make_bank([muscle], tmp_path, TINY, quiet=True)
+    again = make_bank([muscle], tmp_path, replace(TINY, epochs=2, learning_rate=1e-3), quiet=True)
     assert np.array_equal(first.answers, again.answers)
     assert np.array_equal(first.answers, bank.answers)
     with pytest.raises(TypeError):
@@ -98,3 +98,18 @@ def test_a_student_learns_the_same_each_time_and_is_not_taught_twice(bank, tmp_p
     for mine, same, read in zip(*(one.state_dict().values() for one in (network, again, kept)), strict=True):
         assert torch.equal(mine, same)
         assert torch.equal(mine, read)
+
+
+def test_every_epoch_takes_other_batches(bank, tmp_path, monkeypatch):
+    taken: list[frozenset[int]] = []
+    read = fit._Batches.__getitem__
+
+    def watch(data, rows):
+        if data.start == 0:  # the views that are learned
+            taken.append(frozenset(rows))
+        return read(data, rows)
+
+    monkeypatch.setattr(fit._Batches, "__getitem__", watch)
+    pretrain("stanet_xs", bank, tmp_path, replace(TINY, epochs=2), quiet=True)
+    assert len(taken) == 2 * (TINY.views - TINY.batch_size) // TINY.batch_size
+    assert len(set(taken)) == len(taken)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from myosono.progress import track
 from myosono.training.pretraining.pictures import Pictures
-from myosono.training.pretraining.recipe import PretrainingRecipe
+from myosono.training.pretraining.recipe import OF_THE_FIT, PretrainingRecipe
 from myosono.training.pretraining.teacher import BATCH, Components, Teacher
 
 _FIRST = 1600
@@ -41,7 +41,7 @@ class Bank:
 def make_bank(
     muscle: Sequence[str | Path], work: str | Path, recipe: PretrainingRecipe, *, threads: int = 1, quiet: bool = False
 ) -> Bank:
-    """Draw the views and have them answered; a finished bank of the same recipe is used again.
+    """Draw the views and have them answered; a finished bank of the same pictures is used again, however it is learned.
 
     Parameters
     ----------
@@ -65,7 +65,8 @@ def make_bank(
     """
     folder = Path(work)
     folder.mkdir(parents=True, exist_ok=True)
-    finished, wanted = folder / "bank.json", asdict(recipe)
+    finished = folder / "bank.json"
+    wanted = {name: value for name, value in asdict(recipe).items() if name not in OF_THE_FIT}
     kept = json.loads(finished.read_text(encoding="utf-8")) if finished.exists() else None
     if kept is None or kept["recipe"] != wanted:
         explained = _write(Pictures(muscle, recipe, quiet=quiet), folder, recipe, threads, quiet)

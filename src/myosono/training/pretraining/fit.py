@@ -83,10 +83,20 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(self.bank.views[where]), torch.from_numpy(self.bank.answers[where])
 
 
+class _EpochBatches(BatchSampler):
+    """Other batches every epoch. Lightning calls `set_epoch` on a loader's sampler, not on one within it."""
+
+    def __init__(self, count: int, seed: int, batch_size: int, *, drop_last: bool) -> None:
+        self.order = EpochOrder(count, seed)
+        super().__init__(self.order, batch_size, drop_last)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the batches of this epoch."""
+        self.order.set_epoch(epoch)
+
+
 def _loader(bank: Bank, start: int, stop: int, recipe: PretrainingRecipe) -> DataLoader[tuple[Tensor, Tensor]]:
-    # Lightning does not reach a sampler within a BatchSampler: every epoch takes the batches of epoch 0. The weights
-    # that ship were made so; whoever makes the next ones should shuffle (`benchmarks/log.md`).
-    batches = BatchSampler(EpochOrder(stop - start, recipe.seed), recipe.batch_size, drop_last=stop < len(bank.views))
+    batches = _EpochBatches(stop - start, recipe.seed, recipe.batch_size, drop_last=stop < len(bank.views))
     return DataLoader(_Batches(bank, start), sampler=batches, batch_size=None)
 
 

@@ -33,8 +33,12 @@ class PretrainingRecipe:
     size: int = 128
     components: int = 192
     whitening: float = 0.5
-    epochs: int = 14
+    epochs: int = 20
     batch_size: int = 64
     learning_rate: float = 4e-3
     weight_decay: float = 0.02
     seed: int = 0
+
+
+OF_THE_FIT = ("epochs", "batch_size", "learning_rate", "weight_decay")
+"""What the views and their answers do not depend on."""
