@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -10,6 +11,7 @@ import pytest
 from myosono.errors import ArtefactError, RunError, UsageError
 from myosono.export import OUTPUTS, export_run
 from myosono.export import artefact as artefact_module
+from myosono.training.train import started_from
 
 
 def test_parity_holds_on_images_of_their_own_sizes(tiny_model, tiny_cohort):
@@ -45,8 +47,16 @@ def test_the_metadata_travels_in_the_file_without_traces_of_this_machine(tiny_mo
     assert metadata == json.loads(json.dumps(tiny_model.metadata))
     assert metadata["simulated"] is True
     assert metadata["classes"] == ["Normal", "IBM", "PM", "DM"]
+    assert metadata["started_from"] == "random weights"
     assert {"temperature", "conformal", "cohort", "split", "evidence", "versions", "parity"} <= set(metadata)
     assert b"site-packages" not in tiny_model.path.read_bytes()
+
+
+def test_a_file_says_which_weights_its_training_began_with(tiny_run, tiny_cohort, tmp_path):
+    run, _ = tiny_run
+    facts = run.facts | {"model": run.facts["model"] | {"started_from": started_from("stanet_s")}}
+    found = export_run(replace(run, facts=facts), tiny_cohort, tmp_path / "model.onnx", fold=0, gate=False, quiet=True)
+    assert "TimTrack" in found.metadata["started_from"]
 
 
 def test_temperature_comes_from_validation_patients_alone(tiny_run, tiny_model):

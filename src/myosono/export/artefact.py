@@ -238,6 +238,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
         "size": run.recipe.size,
         **calibration,
         "trained_on": _trained_on(cohort),
+        "started_from": run.facts["model"].get("started_from", "random weights"),
         "simulated": cohort["simulated"],
         "cohort": {key: cohort[key] for key in ("name", "content_hash", "licence", "images", "patients")},
         "split": {"kind": split["kind"], "leaks": split["leaks"], "fold": fold},

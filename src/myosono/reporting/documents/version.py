@@ -96,7 +96,7 @@ def _version_of_model(path: Path) -> Version:
     groups: dict[str, dict[str, Any]] = {
         "Data": {key: meta.pop(key, None) for key in ("cohort", "trained_on", "simulated", "split", "task", "classes")},
         "Software": meta.pop("versions", None) or {},
-        "Model": {key: meta.pop(key, None) for key in ("name", "network", "size", "params", "macs")},
+        "Model": {key: meta.pop(key, None) for key in ("name", "network", "started_from", "size", "params", "macs")},
     }
     created = str(meta.pop("created", ""))
     groups["File"] = {"SHA-256": file.sha256, "bytes": file.size, **meta}
