@@ -45,6 +45,7 @@ from myosono.imaging import Frame, read_frame
 from myosono.progress import track
 from myosono.reading import embedded_model
 from myosono.reading.ood_checks import picture_fault
+from myosono.reading.ood_features import STATISTICS
 from myosono.reading.quality import blocking_fault
 from myosono.training import Recipe
 from myosono.training.train import make_recipe_split, target_rows
@@ -54,11 +55,12 @@ FOLDS, RESAMPLES = 5, 1000
 MUSCLE = ("muscle_timtrack", "muscle_dltrack")
 COMMAND = "OMP_NUM_THREADS=1 python benchmarks/ood.py"
 VARIANTS = (
-    "embedding and statistics",
-    "embedding alone",
-    "statistics alone",
-    "drawn outliers only",
-    "no real muscle fitted",
+    "both looks",
+    "whole image alone",
+    "its embedding alone",
+    "its statistics alone",
+    "both, drawn outliers only",
+    "both, no real muscle fitted",
 )
 FREE = ("CC BY 4.0", "CC BY 2.0")
 FITTED_LUNG, LUNG = "pocus_lung, CC BY", "pocus_lung, other people"
@@ -176,14 +178,15 @@ def sample_pictures() -> Iterator[Frame]:
 def evaluate(
     variant: str, cohort: GateImages, outliers: list[GateImages], sets: dict[str, Measured]
 ) -> Iterator[dict[str, object]]:
-    channels = cohort.features.shape[1] - statistics_count()
-    part = {"embedding alone": slice(channels), "statistics alone": slice(channels, None)}.get(variant, slice(None))
-    cohort, *outliers = (select(source, part) for source in (cohort, *outliers))
+    def select(source: GateImages) -> GateImages:
+        return seen_by(variant, source)
+
+    cohort, *outliers = (select(source) for source in (cohort, *outliers))
     if "drawn" in variant:
         outliers = outliers[:1]
-    sources = [select(sets[name].images, part) for name in MUSCLE]
+    sources = [select(sets[name].images) for name in MUSCLE]
     real = [] if "no real" in variant else list(MUSCLE)
-    margins = cross_validate(cohort, outliers, sources, {n: select(s.images, part) for n, s in sets.items()}, real)
+    margins = cross_validate(cohort, outliers, sources, {n: select(s.images) for n, s in sets.items()}, real)
     muscle = np.concatenate([margins[name].mean(axis=1) for name in MUSCLE])
     groups = [group for source in sources for group in source.groups]
     passing = np.concatenate([passed(margins[name], sets[name].refused) for name in MUSCLE])
@@ -209,35 +212,49 @@ def cross_validate(
     sets: dict[str, GateImages],
     real: list[str],
 ) -> dict[str, np.ndarray]:
-    """Score less threshold, ``(images, 1)`` of muscle whose group was held out, ``(images, folds)`` of all others."""
+    """Smaller margin of the looks: ``(images, 1)`` of muscle, its group held out, ``(images, folds)`` of all others."""
     pool = [cohort, *sources]
     owner = np.concatenate([np.full(len(source.groups), number) for number, source in enumerate(pool)])
-    groups = np.array([group for source in pool for group in source.groups])
-    inside = np.concatenate([source.features for source in pool])
+    everything = joined(pool)
+    groups = np.array(everything.groups)
     held, others = np.empty(len(groups)), {name: [] for name in sets if name not in MUSCLE}
-    for train, test in GroupKFold(FOLDS, shuffle=True, random_state=0).split(inside, groups=groups):
+    for train, test in GroupKFold(FOLDS, shuffle=True, random_state=0).split(owner, groups=groups):
         chosen = [
-            GateImages(source.name, inside[rows], tuple(groups[rows]))
+            replace(rows_of(everything, train[owner[train] == number]), name=source.name)
             for number, source in enumerate(pool)
             if number == 0 or real
-            for rows in [train[owner[train] == number]]
         ]
         gate = fit_gate(chosen, outliers, real=real)
-        held[test] = gate.score(inside[test]) - gate.threshold
+        tested = rows_of(everything, test)
+        held[test] = gate.margin(tested.whole, tested.deep)
         for name, margins in others.items():
-            margins.append(gate.score(sets[name].features) - gate.threshold)
+            margins.append(gate.margin(sets[name].whole, sets[name].deep))
     found = {name: np.stack(margins, axis=1) for name, margins in others.items()}
     return found | {source.name: held[owner == number][:, None] for number, source in enumerate(pool)}
 
 
-def statistics_count() -> int:
-    from myosono.reading.ood_features import STATISTICS
+def joined(sources: list[GateImages]) -> GateImages:
+    deep = [source.deep for source in sources if source.deep is not None]
+    return GateImages(
+        "all",
+        np.concatenate([source.whole for source in sources]),
+        tuple(group for source in sources for group in source.groups),
+        np.concatenate(deep) if deep else None,
+    )
 
-    return len(STATISTICS)
+
+def rows_of(source: GateImages, rows: np.ndarray) -> GateImages:
+    deep = None if source.deep is None else source.deep[rows]
+    return GateImages(source.name, source.whole[rows], tuple(np.array(source.groups)[rows]), deep)
 
 
-def select(source: GateImages, part: slice) -> GateImages:
-    return replace(source, features=source.features[:, part])
+def seen_by(variant: str, source: GateImages) -> GateImages:
+    """The features that a variant of the gate sees."""
+    channels = source.whole.shape[1] - len(STATISTICS)
+    if variant.startswith("both"):
+        return source
+    part = {"its embedding alone": slice(channels), "its statistics alone": slice(channels, None)}
+    return replace(source, whole=source.whole[:, part.get(variant, slice(None))], deep=None)
 
 
 def passed(margins: np.ndarray, refused: np.ndarray) -> np.ndarray:

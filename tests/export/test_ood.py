@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -29,8 +30,8 @@ CHANNELS = 6
 
 def cloud(name: str, centre: float, groups: int = 12, each: int = 5) -> GateImages:
     rng = np.random.default_rng(sum(map(ord, name)))
-    features = centre + rng.normal(size=(groups * each, CHANNELS))
-    return GateImages(name, features, tuple(f"{name} {number // each}" for number in range(groups * each)))
+    whole, deep = centre + rng.normal(size=(2, groups * each, CHANNELS))
+    return GateImages(name, whole, tuple(f"{name} {number // each}" for number in range(groups * each)), deep)
 
 
 def metadata_of(path):
@@ -52,15 +53,32 @@ def test_the_gate_separates_and_its_threshold_keeps_what_it_promises():
     gate = fit_gate([cloud("muscle", 0.0)], [cloud("other", 2.0)])
     held_out = np.random.default_rng(7).normal(size=(400, CHANNELS))
     far_on_the_other_side = held_out - 6
-    assert np.mean(gate.score(held_out) >= gate.threshold) > KEPT - 0.05
-    assert np.mean(gate.score(held_out + 3) < gate.threshold) > 0.95
-    # A plane alone would take this for the best of muscle; the distance does not.
-    assert np.mean(gate.score(far_on_the_other_side) < gate.threshold) > 0.95
+    for look in (gate.whole, gate.deep):
+        assert np.mean(look.margin(held_out) >= 0) > KEPT - 0.05
+        assert np.mean(look.margin(held_out + 3) < 0) > 0.95
+        # A plane alone would take this for the best of muscle; the distance does not.
+        assert np.mean(look.margin(far_on_the_other_side) < 0) > 0.95
+
+
+def test_both_looks_must_find_muscle():
+    gate = fit_gate([cloud("muscle", 0.0)], [cloud("other", 2.0)])
+    muscle, other = np.random.default_rng(7).normal(size=(400, CHANNELS)), np.full((400, CHANNELS), 3.0)
+    kept, above, below = (
+        (gate.margin(*looks) >= 0).mean() for looks in ((muscle, muscle), (muscle, other), (other, muscle))
+    )
+    assert kept > 0.9
+    assert (above, below) == (0, 0)
+    assert (gate.margin(muscle) >= 0).mean() >= kept
+
+
+def test_without_lower_parts_the_gate_looks_once():
+    muscle = replace(cloud("muscle", 0.0), deep=None)
+    assert fit_gate([muscle], [cloud("other", 2.0)]).deep is None
 
 
 def test_only_real_sources_set_the_threshold():
     simulated, real, other = cloud("simulated", 0.0), cloud("real", 0.5), cloud("other", 3.0)
-    scored = {name: fit_gate([simulated, real], [other], real=[name]).threshold for name in ("simulated", "real")}
+    scored = {name: fit_gate([simulated, real], [other], real=[name]).whole.threshold for name in ("simulated", "real")}
     assert scored["simulated"] != scored["real"]
 
 
@@ -73,9 +91,9 @@ def test_muscle_of_one_patient_is_too_little():
 def test_each_source_of_outliers_counts():
     """What is near muscle but for one source of outliers is refused once that source is known."""
     muscle, far, near = cloud("muscle", 0.0, 60), cloud("far", 6.0, 60), cloud("near", 0.0, 60)
-    near.features[:, 0] -= 3.0  # in one feature only, and away from the others
+    near.whole[:, 0] -= 3.0  # in one feature only, and away from the others
     without, informed = fit_gate([muscle], [far]), fit_gate([muscle], [far, near])
-    passed = [float((gate.score(near.features) >= gate.threshold).mean()) for gate in (without, informed)]
+    passed = [float((gate.margin(near.whole) >= 0).mean()) for gate in (without, informed)]
     assert passed[1] < 0.6 * passed[0]
 
 
@@ -117,7 +135,7 @@ def test_adding_a_gate_changes_nothing_else(gated, tiny_model):
     assert {key: after[key] for key in before} == before
     assert graph_sha256(onnx.load(gated)) == graph_sha256(onnx.load(tiny_model.path))
     assert [source["name"] for source in after["ood"]["fitted_on"]] == ["tiny", "drawn outliers"]
-    assert gated.stat().st_size - tiny_model.path.stat().st_size < 60_000
+    assert gated.stat().st_size - tiny_model.path.stat().st_size < 75_000
 
 
 def test_a_gated_model_keeps_muscle_and_refuses_the_rest(gated, tiny_cohort):
@@ -134,7 +152,7 @@ def test_a_gated_model_keeps_muscle_and_refuses_the_rest(gated, tiny_cohort):
 def test_a_second_gate_replaces_the_first(gated, tmp_path):
     ood = metadata_of(gated)["ood"]
     add_gate(gated, ood | {"threshold": -99.0}, tmp_path / "again.onnx")
-    assert load(tmp_path / "again.onnx").artefact.gate.threshold == -99.0
+    assert load(tmp_path / "again.onnx").artefact.gate.whole.threshold == -99.0
 
 
 def test_a_file_of_others_gets_no_gate(tmp_path):

@@ -21,13 +21,14 @@ from myosono.errors import UsageError
 from myosono.formats import ARTEFACT_METADATA_KEY
 from myosono.imaging import Frame, list_sources, read_frames
 from myosono.progress import track
-from myosono.reading.ood import MuscleGate, gate_features
+from myosono.reading.ood import MuscleGate, deep_features, gate_features
 from myosono.reading.ood_checks import picture_fault
+from myosono.reading.ood_look import Look
 from myosono.reading.quality import blocking_fault
 from myosono.reading.seal import SEAL_KEY, seal
 
 KEPT = 0.98
-"""Share of held-out muscle images that the threshold lets pass: above 95 %, since other clinics and disease differ."""
+"""Share of held-out muscle images that each look lets pass: above 95 %, since other clinics and disease differ."""
 
 OUTLIERS_PER_KIND = 150
 COHORT_IMAGES = 320
@@ -43,15 +44,18 @@ class GateImages:
     ----------
     name
         Where they come from.
-    features
+    whole
         ``(images, features)`` of `gate_features`.
     groups
         Subject, or look-alike group, of each image: never in two folds.
+    deep
+        ``(images, features)`` of `deep_features`; without them a gate looks at whole images alone.
     """
 
     name: str
-    features: NDArray[np.float64]
+    whole: NDArray[np.float64]
     groups: tuple[str, ...]
+    deep: NDArray[np.float64] | None = None
 
 
 class GateFeatures:
@@ -70,14 +74,16 @@ class GateFeatures:
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
 
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Features of one B-mode area, uint8 ``(height, width)``."""
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Features of one B-mode area, uint8 ``(height, width)``, for both looks."""
         contiguous = np.ascontiguousarray(image)
-        return gate_features(contiguous, self._session.run(["embedding"], {"image": contiguous})[0])
+        whole = gate_features(contiguous, self._session.run(["embedding"], {"image": contiguous})[0])
+        return whole, deep_features(contiguous)
 
     def of_images(self, name: str, images: Iterable[NDArray[np.uint8]], groups: Sequence[str]) -> GateImages:
         """Features of a source's images with their groups."""
-        return GateImages(name, np.stack([self(image) for image in images]), tuple(groups))
+        whole, deep = zip(*(self(image) for image in images), strict=True)
+        return GateImages(name, np.stack(whole), tuple(groups), np.stack(deep))
 
     def of_folder(self, folder: str | Path, *, muscle: bool = True, quiet: bool = False) -> GateImages:
         """A folder of real images, of muscle or of other things, grouped by likeness as subjects are not known.
@@ -120,7 +126,7 @@ def look_alike_groups(images: Sequence[NDArray[np.uint8]]) -> list[int]:
 
 
 def fit_gate(muscle: Sequence[GateImages], outliers: Sequence[GateImages], *, real: Sequence[str] = ()) -> MuscleGate:
-    """Fit the gate; its threshold comes from folds in which an image's group was held out.
+    """Fit the gate; its thresholds come from folds in which an image's group was held out.
 
     Parameters
     ----------
@@ -129,28 +135,38 @@ def fit_gate(muscle: Sequence[GateImages], outliers: Sequence[GateImages], *, re
     outliers
         Sources of pictures of other kinds.
     real
-        Names of the sources that set the threshold; all by default.
+        Names of the sources that set the thresholds; all by default.
 
     Raises
     ------
     UsageError
         If the muscle images are of fewer than two groups.
     """
-    inside = np.concatenate([source.features for source in muscle])
-    outside = np.concatenate([source.features for source in outliers])
     groups = np.array([group for source in muscle for group in source.groups])
+    telling = np.concatenate([np.full(len(source.groups), not real or source.name in real) for source in muscle])
+
+    def look(part: str) -> Look:
+        inside, outside = (np.concatenate([getattr(s, part) for s in sources]) for sources in (muscle, outliers))
+        return _fit_with_threshold(inside, outside, groups, telling)
+
+    both = all(source.deep is not None for source in (*muscle, *outliers))
+    return MuscleGate(look("whole"), look("deep") if both else None)
+
+
+def _fit_with_threshold(
+    inside: NDArray[np.float64], outside: NDArray[np.float64], groups: NDArray[np.str_], telling: NDArray[np.bool_]
+) -> Look:
     folds = min(_FOLDS, len(set(groups.tolist())))
     if folds < 2:
         raise UsageError("the gate needs muscle images of at least two patients or look-alike groups")
     scores = np.empty(len(inside))
     for train, test in GroupKFold(folds).split(inside, groups=groups):
         scores[test] = _fit(inside[train], outside).score(inside[test])
-    chosen = np.concatenate([np.full(len(source.groups), not real or source.name in real) for source in muscle])
-    threshold = float(np.quantile(scores[chosen], 1 - KEPT))
+    threshold = float(np.quantile(scores[telling], 1 - KEPT))
     return replace(_fit(inside, outside), threshold=threshold)
 
 
-def _fit(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> MuscleGate:
+def _fit(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> Look:
     mean, scale = inside.mean(axis=0).astype(np.float32), (inside.std(axis=0) + 1e-3).astype(np.float32)
     standard, other = (np.clip((part - mean) / scale, -8, 8) for part in (inside, outside))
     regression = LogisticRegression(C=_PENALTY, max_iter=2000)
@@ -159,7 +175,7 @@ def _fit(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> MuscleGat
     # x' S^-1 x = |W x|^2 with W the inverse of S's lower Cholesky factor, itself lower triangular.
     whitening = np.tril(np.linalg.inv(np.linalg.cholesky(spread.covariance_))).astype(np.float16)
     distance = np.linalg.norm(standard @ whitening.astype(np.float64).T, axis=1)
-    return MuscleGate(
+    return Look(
         mean=mean,
         scale=scale,
         weights=regression.coef_[0].astype(np.float32),

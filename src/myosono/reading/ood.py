@@ -1,12 +1,12 @@
 """Is this muscle ultrasound at all? A gate before any diagnosis.
 
-Two terms, as neither is enough: a logistic regression tells muscle from other pictures of the kinds it was shown, and
-the Mahalanobis distance to the muscle images (Lee et al. 2018, NeurIPS) catches kinds that nobody thought of.
+It looks twice, and both looks must find muscle: at the whole image, by the network's embedding and image statistics,
+and at its lower part by statistics alone. A scan of the chest is muscle above and lung below: on the whole it can
+resemble muscle, its lower part does not.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,22 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myosono.reading.ood_features import STATISTICS, image_statistics
+from myosono.reading.ood_look import Look
 
 NOT_MUSCLE = "not muscle ultrasound"
 """How every reason of the gate begins."""
 
-DISTANCE_WEIGHT = 3.0
-"""Logits that a distance as large as that of the 95th percentile of muscle images takes off."""
+DEEP_SHARE = 0.4
+"""Share of an image's height that the second look sees, from below."""
 
-LOGIT_CAP = 5.0
-"""Most that the regression may add: however far on the side of muscle, a strange picture stays strange."""
-
-_CLIP = 8.0
+_LEAST_ROWS = 16
 _VERSION = 1
 
 
 def gate_features(image: NDArray[np.uint8], embedding: NDArray[np.floating]) -> NDArray[np.float64]:
-    """What the gate looks at: the roots of the network's embedding, then `image_statistics`.
+    """What the first look sees: the roots of the network's embedding, then `image_statistics`.
 
     Parameters
     ----------
@@ -42,70 +40,61 @@ def gate_features(image: NDArray[np.uint8], embedding: NDArray[np.floating]) -> 
     return np.concatenate([np.sqrt(np.maximum(embedding, 0.0, dtype=np.float64)), image_statistics(image)])
 
 
+def deep_features(image: NDArray[np.uint8], share: float = DEEP_SHARE) -> NDArray[np.float64]:
+    """What the second look sees: `image_statistics` of the lowest ``share`` of the B-mode area."""
+    rows = max(_LEAST_ROWS, round(share * len(image)))
+    return image_statistics(np.ascontiguousarray(image[-rows:]))
+
+
 @dataclass(frozen=True, eq=False)
 class MuscleGate:
     """The fitted gate, as a model file carries it.
 
     Attributes
     ----------
-    mean, scale
-        Of the muscle images' features, ``(features,)``.
-    weights, bias
-        Of the logistic regression on standardised features.
-    whitening
-        ``(features, features)``, lower triangular: its product with a standardised feature vector has the Mahalanobis
-        distance as norm.
-    distance_scale
-        95th percentile of muscle images' distances.
-    threshold
-        Lowest score that passes.
+    whole
+        Look at the whole image (`gate_features`).
+    deep
+        Look at its lower part (`deep_features`); None in files of older versions.
+    deep_share
+        Share of the height that the second look sees.
     """
 
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    bias: float
-    whitening: NDArray[np.float16]
-    distance_scale: float
-    threshold: float = -np.inf
+    whole: Look
+    deep: Look | None = None
+    deep_share: float = DEEP_SHARE
 
     @property
     def channels(self) -> int:
         """Channels of the embedding that the gate expects."""
-        return len(self.mean) - len(STATISTICS)
+        return len(self.whole.mean) - len(STATISTICS)
 
-    def score(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Capped log-odds of muscle less the weighted distance, of features ``(..., features)``."""
-        standard = np.clip((np.asarray(features, np.float64) - self.mean) / self.scale, -_CLIP, _CLIP)
-        distance = np.linalg.norm(standard @ self.whitening.astype(np.float64).T, axis=-1)
-        logit = standard @ self.weights.astype(np.float64) + self.bias
-        return np.asarray(np.minimum(logit, LOGIT_CAP) - DISTANCE_WEIGHT * distance / self.distance_scale)
+    def margin(self, whole: NDArray[np.floating], deep: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
+        """Smaller margin of both looks, of features ``(..., features)``: what is not negative passes."""
+        found = self.whole.margin(whole)
+        if self.deep is None or deep is None:
+            return found
+        return np.minimum(found, self.deep.margin(deep))
 
     def fault(self, image: NDArray[np.uint8], embedding: NDArray[np.floating]) -> str | None:
         """Why an image is not taken for muscle ultrasound, or None."""
-        score = float(self.score(gate_features(image, embedding)))
-        if score >= self.threshold:
+        score = float(self.whole.score(gate_features(image, embedding)))
+        if score < self.whole.threshold:
+            return _told("unlike", score, self.whole)
+        if self.deep is None:
             return None
-        return f"{NOT_MUSCLE}: unlike the muscle that the gate knows (score {score:.1f}, {self.threshold:.1f} needed)"
+        score = float(self.deep.score(deep_features(image, self.deep_share)))
+        return _told("its lower part is unlike", score, self.deep) if score < self.deep.threshold else None
 
     def to_metadata(self) -> dict[str, Any]:
-        """The model file's key ``ood``: arrays as base64, so that the gate adds some 40 kB."""
-        rows, columns = np.tril_indices(len(self.mean))
-        arrays: dict[str, NDArray[Any]] = {
-            "mean": self.mean,
-            "scale": self.scale,
-            "weights": self.weights,
-            "whitening": self.whitening[rows, columns],
-        }
-        return {
+        """The model file's key ``ood``; the second look is under ``deep``, which older versions pass over."""
+        stated = {
             "version": _VERSION,
             "statistics": list(STATISTICS),
             "channels": self.channels,
-            **{name: base64.b64encode(values.tobytes()).decode("ascii") for name, values in arrays.items()},
-            "bias": self.bias,
-            "distance_scale": self.distance_scale,
-            "threshold": self.threshold,
+            **self.whole.to_metadata(),
         }
+        return stated if self.deep is None else stated | {"deep": {"share": self.deep_share, **self.deep.to_metadata()}}
 
     @classmethod
     def from_metadata(cls, ood: Mapping[str, Any]) -> Self:
@@ -118,28 +107,14 @@ class MuscleGate:
         """
         if ood["version"] != _VERSION or tuple(ood["statistics"]) != STATISTICS:
             raise ValueError("the gate was made by another version of myosono")
-        count = int(ood["channels"]) + len(STATISTICS)
-        single = {name: _array(ood[name], "<f4", count) for name in ("mean", "scale", "weights")}
-        whitening = np.zeros((count, count), dtype=np.float16)
-        whitening[np.tril_indices(count)] = _array(ood["whitening"], "<f2", count * (count + 1) // 2)
-        bias, distance_scale, threshold = (float(ood[name]) for name in ("bias", "distance_scale", "threshold"))
-        if not np.isfinite([bias, distance_scale, threshold]).all() or distance_scale <= 0:
-            raise ValueError(f"gate of bias {bias}, distance scale {distance_scale}, threshold {threshold}")
-        if (single["scale"] <= 0).any():
-            raise ValueError("gate with a scale that is not positive")
-        return cls(
-            mean=single["mean"],
-            scale=single["scale"],
-            weights=single["weights"],
-            bias=bias,
-            whitening=whitening,
-            distance_scale=distance_scale,
-            threshold=threshold,
-        )
+        whole = Look.from_metadata(ood, int(ood["channels"]) + len(STATISTICS))
+        if "deep" not in ood:
+            return cls(whole)
+        share = float(ood["deep"]["share"])
+        if not 0 < share <= 1:
+            raise ValueError(f"gate that looks at {share} of the height")
+        return cls(whole, Look.from_metadata(ood["deep"], len(STATISTICS)), share)
 
 
-def _array(text: str, kind: str, count: int) -> NDArray[Any]:
-    values = np.frombuffer(base64.b64decode(text, validate=True), dtype=kind)
-    if values.shape != (count,) or not np.isfinite(values).all():
-        raise ValueError(f"gate with {values.size} values in place of {count}")
-    return values
+def _told(how: str, score: float, look: Look) -> str:
+    return f"{NOT_MUSCLE}: {how} the muscle that the gate knows (score {score:.1f}, {look.threshold:.1f} needed)"
