@@ -14,21 +14,15 @@ from types import MappingProxyType
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from myosono.clinic.terms import DIAGNOSES, MUSCLE_PARTITION, MUSCLES
 from myosono.hashing import sha256_bytes
 
 SCHEME = "99MYOSONO"
 """Coding scheme designator of the private codes; all are listed in docs/dicom.md."""
 
 MUSCLE_CODES: Mapping[str, Code] = MappingProxyType(
-    {
-        "D": Code("35259002", "SCT", "Deltoid muscle"),
-        "B": Code("7:628", "MDC", "Musculus biceps brachii"),
-        "FCR": Code("7:664", "MDC", "Musculus flexor carpi radialis"),
-        "FDP": Code("7:680", "MDC", "Musculus flexor digitorum profundus"),
-        "R": Code("7:836", "MDC", "Musculus rectus femoris"),
-        "T": Code("7:892", "MDC", "Musculus tibialis anterior"),
-        "G": Code("7:920", "MDC", "Musculus gastrocnemius"),
-    }
+    {muscle: Code(f"{MUSCLE_PARTITION}:{number}", "MDC", name) for muscle, (number, name) in MUSCLES.items()}
+    | {"D": Code("35259002", "SCT", "Deltoid muscle")}
 )
 """Muscle code of `myosono.anatomy` -> finding site."""
 
@@ -36,12 +30,7 @@ SIDE_CODES: Mapping[str, Code] = MappingProxyType({"L": codes.SCT.Left, "R": cod
 """Side code -> laterality (CID 244)."""
 
 CLASS_CODES: Mapping[str, Code] = MappingProxyType(
-    {
-        "Normal": codes.SCT.Normal,
-        "IBM": Code("72315009", "SCT", "Inclusion body myositis"),
-        "PM": Code("31384009", "SCT", "Polymyositis"),
-        "DM": Code("396230008", "SCT", "Dermatomyositis"),
-    }
+    {"Normal": codes.SCT.Normal} | {name: Code(code, "SCT", meaning) for name, (code, meaning) in DIAGNOSES.items()}
 )
 """Diagnosis of `myosono.anatomy` -> its code. Other class names get a private one: see `class_code`."""
 

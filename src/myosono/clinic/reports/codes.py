@@ -9,25 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from myosono.clinic import terms
+from myosono.clinic.terms import MUSCLE_PARTITION, MUSCLES
+
 SNOMED = "http://snomed.info/sct"
 MDC = "urn:iso:std:iso:11073:10101"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 LOINC = "http://loinc.org"
 
-_MUSCLE_PARTITION = 7
-# Code of the muscle on no side; the left one is the next number, the right one the one after.
-_MUSCLE_TERMS = MappingProxyType({"D": 604, "B": 628, "FCR": 664, "FDP": 680, "R": 836, "T": 892, "G": 920})
-_MUSCLE_NAMES = MappingProxyType(
-    {
-        "D": "Musculus deltoideus",
-        "B": "Musculus biceps brachii",
-        "FCR": "Musculus flexor carpi radialis",
-        "FDP": "Musculus flexor digitorum profundus",
-        "R": "Musculus rectus femoris",
-        "T": "Musculus tibialis anterior",
-        "G": "Musculus gastrocnemius",
-    }
-)
 _SIDE_OFFSETS = MappingProxyType({"L": (1, ", left"), "R": (2, ", right")})
 
 
@@ -65,23 +54,17 @@ def muscle_code(muscle: str | None, side: str | None) -> MuscleCode | None:
     >>> muscle_code("B", "L")
     MuscleCode(term='7:629', number=459381, meaning='Musculus biceps brachii, left')
     """
-    if muscle is None or muscle not in _MUSCLE_TERMS:
+    if muscle is None or muscle not in MUSCLES:
         return None
     offset, suffix = _SIDE_OFFSETS.get(side or "", (0, ""))
-    code = _MUSCLE_TERMS[muscle] + offset
-    return MuscleCode(f"{_MUSCLE_PARTITION}:{code}", _MUSCLE_PARTITION * 2**16 + code, _MUSCLE_NAMES[muscle] + suffix)
+    code, name = MUSCLES[muscle][0] + offset, MUSCLES[muscle][1] + suffix
+    return MuscleCode(f"{MUSCLE_PARTITION}:{code}", MUSCLE_PARTITION * 2**16 + code, name)
 
 
 SIDES = MappingProxyType({"L": Code(SNOMED, "7771000", "Left"), "R": Code(SNOMED, "24028007", "Right")})
 
-DIAGNOSES = MappingProxyType(
-    {
-        "IBM": Code(SNOMED, "72315009", "Inclusion body myositis"),
-        "PM": Code(SNOMED, "31384009", "Polymyositis"),
-        "DM": Code(SNOMED, "396230008", "Dermatomyositis"),
-    }
-)
-"""A model's class -> code. ``Normal`` has none: that a disease was not found is no diagnosis."""
+DIAGNOSES = MappingProxyType({name: Code(SNOMED, code, meaning) for name, (code, meaning) in terms.DIAGNOSES.items()})
+"""A model's class -> code; ``Normal`` has none."""
 
 ECHOGENICITY = Code(DICOM, "110849", "Echogenicity")
 Z_SCORE = Code(DICOM, "113071", "Z-score")
