@@ -75,7 +75,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "pretrain", help="folder of bank and checkpoint")
     parser.add_argument("--ship", action="store_true", help="write the file inside the package, too")
     for field in fields(PretrainingRecipe):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+        option = f"--{field.name.replace('_', '-')}"
+        if isinstance(field.default, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=field.default)
+        else:
+            parser.add_argument(option, type=type(field.default), default=field.default)
     return parser.parse_args()
 
 

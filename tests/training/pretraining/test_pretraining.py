@@ -100,7 +100,8 @@ def test_a_student_learns_the_same_each_time_and_is_not_taught_twice(bank, tmp_p
         assert torch.equal(mine, read)
 
 
-def test_every_epoch_takes_other_batches(bank, tmp_path, monkeypatch):
+@pytest.mark.parametrize("reshuffle", [True, False])
+def test_every_epoch_takes_other_batches_where_that_is_asked_for(bank, tmp_path, monkeypatch, reshuffle):
     taken: list[frozenset[int]] = []
     read = fit._Batches.__getitem__
 
@@ -110,6 +111,6 @@ def test_every_epoch_takes_other_batches(bank, tmp_path, monkeypatch):
         return read(data, rows)
 
     monkeypatch.setattr(fit._Batches, "__getitem__", watch)
-    pretrain("stanet_xs", bank, tmp_path, replace(TINY, epochs=2), quiet=True)
+    pretrain("stanet_xs", bank, tmp_path, replace(TINY, epochs=2, reshuffle=reshuffle), quiet=True)
     assert len(taken) == 2 * (TINY.views - TINY.batch_size) // TINY.batch_size
-    assert len(set(taken)) == len(taken)
+    assert len(set(taken)) == (len(taken) if reshuffle else len(taken) // 2)

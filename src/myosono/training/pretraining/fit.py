@@ -86,17 +86,16 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
 class _EpochBatches(BatchSampler):
     """Other batches every epoch. Lightning calls `set_epoch` on a loader's sampler, not on one within it."""
 
-    def __init__(self, count: int, seed: int, batch_size: int, *, drop_last: bool) -> None:
-        self.order = EpochOrder(count, seed)
-        super().__init__(self.order, batch_size, drop_last)
-
     def set_epoch(self, epoch: int) -> None:
         """Choose the batches of this epoch."""
-        self.order.set_epoch(epoch)
+        assert isinstance(self.sampler, EpochOrder)
+        self.sampler.set_epoch(epoch)
 
 
 def _loader(bank: Bank, start: int, stop: int, recipe: PretrainingRecipe) -> DataLoader[tuple[Tensor, Tensor]]:
-    batches = _EpochBatches(stop - start, recipe.seed, recipe.batch_size, drop_last=stop < len(bank.views))
+    kind = _EpochBatches if recipe.reshuffle else BatchSampler
+    order = EpochOrder(stop - start, recipe.seed)
+    batches = kind(order, recipe.batch_size, drop_last=stop < len(bank.views))
     return DataLoader(_Batches(bank, start), sampler=batches, batch_size=None)
 
 
