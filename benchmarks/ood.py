@@ -5,8 +5,9 @@ Run from the root of the repository, with the real images beside it (or MYOSONO_
     OMP_NUM_THREADS=1 python benchmarks/ood.py
 
 Writes ``benchmarks/results/ood.csv``; with ``--ship`` it also puts the gate, fitted on all muscle images, into the
-model inside the package. The gate learns from the lung images under CC BY, which may be built upon; the people on the
-other lung images, all breast images and the sample pictures are never fitted.
+model inside the package, with the range of grey levels of its training images. The gate learns from the lung images
+under CC BY, which may be built upon; the people on the other lung images, all breast images and the sample pictures
+are never fitted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +30,17 @@ from sklearn.model_selection import GroupKFold
 from myosono.cohort import Cohort
 from myosono.cohort.near_duplicates import SimilarPair, fingerprint, similar_pairs, similarity_groups
 from myosono.errors import ImageError
-from myosono.export.artefact import cohort_features
+from myosono.export.artefact import cohort_features, grey_range
 from myosono.export.int8 import training_ids
 from myosono.export.ood import (
     COHORT_IMAGES,
     GateFeatures,
     GateImages,
-    add_gate,
     fit_gate,
     gate_metadata,
     look_alike_groups,
     outlier_features,
+    restate,
 )
 from myosono.imaging import Frame, read_frame
 from myosono.progress import track
@@ -92,7 +93,8 @@ def main() -> None:
     outliers = [drawn, replace(sets[FITTED_LUNG].images, name="lung images under CC BY")]
     if arguments.ship:
         ood = gate_metadata(model, cohort, outliers, [data / name / "images" for name in MUSCLE])
-        add_gate(embedded_model(), ood, embedded_model())
+        grey = asdict(grey_range(Cohort.open(arguments.cohort), shipped_training_ids(Cohort.open(arguments.cohort))))
+        restate(embedded_model(), {"ood": ood, "grey": grey}, embedded_model())
     rows = [row for variant in VARIANTS for row in evaluate(variant, cohort, outliers, sets)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with arguments.out.open("w", newline="", encoding="utf-8") as stream:
@@ -104,11 +106,15 @@ def main() -> None:
 
 
 def shipped_training_images(features: GateFeatures, cohort: Cohort) -> GateImages:
-    """Of the patients that the shipped model was trained on: fold 0 of the default recipe's split."""
+    """Of the patients that the shipped model was trained on."""
+    return cohort_features(features, cohort, shipped_training_ids(cohort))
+
+
+def shipped_training_ids(cohort: Cohort) -> list[str]:
+    """Fold 0 of the default recipe's split."""
     recipe = Recipe()
     rows, _ = target_rows(cohort, recipe)
-    ids = training_ids(make_recipe_split(cohort, rows, recipe).table, cohort, fold=0, count=COHORT_IMAGES)
-    return cohort_features(features, cohort, ids)
+    return training_ids(make_recipe_split(cohort, rows, recipe).table, cohort, fold=0, count=COHORT_IMAGES)
 
 
 def measure_sets(features: GateFeatures, data: Path) -> dict[str, Measured]:

@@ -16,11 +16,11 @@ from myosono.export.ood import (
     KEPT,
     GateFeatures,
     GateImages,
-    add_gate,
     fit_gate,
     gate_metadata,
     look_alike_groups,
     outlier_features,
+    restate,
 )
 from myosono.formats import ARTEFACT_METADATA_KEY
 from myosono.reading import load
@@ -125,7 +125,7 @@ def gated(tiny_model, tiny_cohort, tmp_path_factory):
     )
     ood = gate_metadata(model, inside, [outlier_features(features, per_kind=12, quiet=True)], quiet=True)
     path = tmp_path_factory.mktemp("gated") / "gated.onnx"
-    add_gate(tiny_model.path, ood, path)
+    restate(tiny_model.path, {"ood": ood}, path)
     return path
 
 
@@ -151,7 +151,7 @@ def test_a_gated_model_keeps_muscle_and_refuses_the_rest(gated, tiny_cohort):
 
 def test_a_second_gate_replaces_the_first(gated, tmp_path):
     ood = metadata_of(gated)["ood"]
-    add_gate(gated, ood | {"threshold": -99.0}, tmp_path / "again.onnx")
+    restate(gated, {"ood": ood | {"threshold": -99.0}}, tmp_path / "again.onnx")
     assert load(tmp_path / "again.onnx").artefact.gate.whole.threshold == -99.0
 
 
@@ -162,7 +162,7 @@ def test_a_file_of_others_gets_no_gate(tmp_path):
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "other", ends[:1], ends[1:])
     onnx.save(helper.make_model(graph), tmp_path / "other.onnx")
     with pytest.raises(UsageError, match="not a model of myosono"):
-        add_gate(tmp_path / "other.onnx", {}, tmp_path / "out.onnx")
+        restate(tmp_path / "other.onnx", {}, tmp_path / "out.onnx")
 
 
 @pytest.mark.parametrize("option", ["--muscle-images", "--other-images"])

@@ -11,7 +11,7 @@ import myosono
 from myosono.cohort.simulation import simulate_image
 from myosono.pooling import apply_temperature, pool_probabilities
 from myosono.reading import PatientReading, load
-from myosono.reading.decision import UNCALIBRATED_WARNING, PatientRule
+from myosono.reading.decision import UNCALIBRATED_WARNING, Evidence, PatientRule
 
 METADATA = {
     "format": 2,
@@ -30,13 +30,13 @@ def rule(**changes: object) -> PatientRule:
     return PatientRule.from_metadata(METADATA | changes)
 
 
-def spoken(pooled: list[float], images: int = 40, *, by: PatientRule | None = None) -> PatientReading:
-    by = by or rule()
+def spoken(pooled: list[float], images: int = 40, *, unseen: int = 0, by: PatientRule | None = None) -> PatientReading:
+    by, evidence = by or rule(), Evidence(images, unseen)
     calibrated = by.calibrate(np.array(pooled))
-    members = by.members(calibrated, images)
+    members = by.members(calibrated, evidence)
     label = members[0] if len(members) == 1 else None
     named = dict(zip(by.classes, calibrated.tolist(), strict=True))
-    return PatientReading("P", named, label, members, label is None, by.reasons(members, images), images)
+    return PatientReading("P", named, label, members, label is None, by.reasons(members, evidence), images)
 
 
 def test_one_diagnosis_several_or_none():
@@ -78,6 +78,15 @@ def test_fewer_images_than_any_calibration_patient_had_abstains():
     assert (alone.answer, alone.label, alone.abstained) == ("abstains", None, True)
     assert alone.prediction_set == ("Normal", "IBM", "PM", "DM")
     assert alone.reasons == ("1 image, where every calibration patient had 20 or more: no diagnosis can be excluded",)
+
+
+def test_mostly_grey_levels_that_the_model_never_saw_abstain():
+    assert spoken([0.1, 0.7, 0.1, 0.1], unseen=20).label == "IBM"
+    dark = spoken([0.1, 0.7, 0.1, 0.1], unseen=21)
+    assert (dark.answer, dark.label, len(dark.prediction_set)) == ("abstains", None, 4)
+    assert dark.reasons == (
+        "21 of 40 images darker or brighter than the model learned from: no diagnosis can be excluded",
+    )
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=4, max_size=4), st.floats(0.1, 10))
@@ -127,7 +136,7 @@ def test_what_was_evaluated_is_what_is_read(tiny_run, tiny_model):
     for patient, pooled in zip(*pool_probabilities(images, test["patient_id"].tolist()), strict=True):
         calibrated = by.calibrate(pooled)
         assert list(found[patient].probabilities.values()) == pytest.approx(calibrated.tolist(), abs=1e-5)
-        assert found[patient].prediction_set == by.members(calibrated, by.fewest_images)
+        assert found[patient].prediction_set == by.members(calibrated, Evidence(by.fewest_images))
 
 
 def test_the_file_states_on_whom_it_was_calibrated(tiny_model):

@@ -18,7 +18,7 @@ from myosono.errors import ArtefactError, RunError, UsageError
 from myosono.evaluation import PatientBootstrap
 from myosono.reading.decision import PatientRule
 from myosono.reporting.stress_report import stress_banners
-from myosono.robustness import DEGRADATIONS, stress
+from myosono.robustness import DEGRADATIONS, scoring, stress
 from myosono.robustness.held_out import exposure, held_out_ids
 from myosono.robustness.scoring import Answers, score_answers
 
@@ -119,7 +119,7 @@ def test_changes_are_paired_by_patient():
     wrong[:2] = wrong[:2, ::-1]
     gain = DEGRADATIONS["gain"]
     rule = PatientRule(("a", "b"), 1.0, (None, None), 0.1, 10, 1, ())
-    answers = Answers("m", rule, np.stack([right, wrong]), np.zeros((2, 10), bool))
+    answers = Answers("m", rule, np.stack([right, wrong]), *np.zeros((2, 2, 10), bool))
     rows = score_answers([answers], patients, targets, [(gain, 0.0), (gain, 6.0)], resamples=400, seed=0)
     (row,) = [one for one in rows if (one.strength, one.level, one.metric) == (6.0, "image", "accuracy")]
     draws = PatientBootstrap(patients, resamples=400, seed=0).counts[:, :2].sum(axis=1) / 10
@@ -176,3 +176,17 @@ def test_unusable_options(tiny_model, tiny_cohort, tmp_path):
 def test_the_room_needs_no_torch():
     code = "import sys, myosono.robustness, myosono.reporting.stress_report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_patients_of_mostly_doubted_images_are_counted_without_the_refused_ones():
+    patients = ["A", "A", "A", "B", "B", "C"]
+    doubted = np.array([1, 1, 0, 1, 0, 0], bool)
+    refused = np.array([0, 0, 0, 0, 1, 0], bool)
+    found = scoring._doubted(doubted, refused, patients)
+    assert found == {"image": pytest.approx(0.5), "patient": pytest.approx(2 / 3)}
+
+
+def test_dark_images_are_doubted(found):
+    shares = {row.strength: row.doubted for row in found.select(degradation="gain", level="image", metric="auc")}
+    assert max(shares, key=shares.__getitem__) in (min(shares), max(shares))
+    assert shares[0.0] < 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from myosono.networks import create_model, model_kind
 from myosono.networks.explained import Explainable, explainable
 from myosono.progress import track
 from myosono.provenance import now, versions
+from myosono.reading.grey_range import GreyRange, mean_grey
 from myosono.reading.seal import seal
 from myosono.training import Run
 
@@ -140,6 +141,8 @@ def export_run(
         metadata |= made.metadata(parent=metadata)
         model = made.model
     metadata |= {"gates": [gate.to_dict() for gate in gates], "forced": bool(failing(gates)), "sealed": True}
+    learned = calibration_ids(run, cohort, fold=fold, count=COHORT_IMAGES)
+    metadata["grey"] = asdict(grey_range(cohort, learned, quiet=quiet))
     if gate or muscle_images or other_images:
         metadata["ood"] = gate_of_run(model, run, cohort, muscle_images, other_images, fold=fold, quiet=quiet)
     write_artefact(model, metadata, path)
@@ -176,6 +179,12 @@ def gate_of_run(
     real = [features.of_folder(folder, muscle=False, quiet=quiet) for folder in other_images]
     outliers = [outlier_features(features, quiet=quiet), *real]
     return gate_metadata(model, inside, outliers, muscle_images, quiet=quiet)
+
+
+def grey_range(cohort: Cohort, ids: list[str], *, quiet: bool = False) -> GreyRange:
+    """Of training images, for the key ``grey``."""
+    images = track(ids, "grey levels of training images", disable=quiet)
+    return GreyRange.of([mean_grey(cohort.image(image_id)) for image_id in images])
 
 
 def cohort_features(features: GateFeatures, cohort: Cohort, ids: list[str], *, quiet: bool = False) -> GateImages:

@@ -227,15 +227,15 @@ def outlier_features(
     return features.of_images("drawn outliers", images, [f"{kind} {number}" for number, (kind, _) in enumerate(drawn)])
 
 
-def add_gate(path: str | Path, ood: dict[str, Any], out: str | Path) -> None:
-    """Put a gate into an existing model file and seal it anew; graph and other metadata stay as they are.
+def restate(path: str | Path, keys: dict[str, Any], out: str | Path) -> None:
+    """Put metadata, such as a gate, into a model file and seal it anew; graph and other keys stay as they are.
 
     Parameters
     ----------
     path, out
         The file, and where to write; they may be the same.
-    ood
-        Of `gate_metadata`.
+    keys
+        ``{"ood": gate_metadata(...)}``, for example.
 
     Raises
     ------
@@ -245,7 +245,7 @@ def add_gate(path: str | Path, ood: dict[str, Any], out: str | Path) -> None:
     model = onnx.load(path)
     for entry in model.metadata_props:
         if entry.key == ARTEFACT_METADATA_KEY:
-            entry.value = json.dumps(json.loads(entry.value) | {"ood": ood})
+            entry.value = json.dumps(json.loads(entry.value) | keys)
             break
     else:
         raise UsageError("is not a model of myosono", path=Path(path))

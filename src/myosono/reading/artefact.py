@@ -17,6 +17,7 @@ from myosono.errors import ArtefactError
 from myosono.formats import ARTEFACT_FORMAT, ARTEFACT_METADATA_KEY
 from myosono.hashing import sha256_bytes
 from myosono.reading.decision import PatientRule
+from myosono.reading.grey_range import GreyRange
 from myosono.reading.ood import MuscleGate
 from myosono.reading.seal import Seal, seal_of
 
@@ -115,6 +116,7 @@ class Artefact:
                 f"its calibration is damaged or incomplete ({error!r})", path=self.path, remedy=_AGAIN
             ) from error
         self.gate = _gate(self.metadata, self._session, self.path)
+        self.grey_range = _grey_range(self.metadata, self.path)
         self.sha256 = sha256_bytes(data)
 
     @property
@@ -199,6 +201,16 @@ def _gate(metadata: dict[str, Any], session: onnxruntime.InferenceSession, path:
     if shapes != [[gate.channels]]:
         raise ArtefactError("its gate does not fit its network's embedding", path=path, remedy=_AGAIN)
     return gate
+
+
+def _grey_range(metadata: dict[str, Any], path: Path) -> GreyRange | None:
+    """Of a file that states it; older files do not."""
+    if "grey" not in metadata:
+        return None
+    try:
+        return GreyRange.from_metadata(metadata["grey"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(f"its range of grey levels is damaged ({error!r})", path=path, remedy=_AGAIN) from error
 
 
 def _wrong_ends(session: onnxruntime.InferenceSession) -> list[str]:

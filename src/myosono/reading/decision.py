@@ -17,6 +17,22 @@ _FIRST_WITH_PATIENT_TEMPERATURE = 2
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a patient's probabilities rest on.
+
+    Attributes
+    ----------
+    images
+        Usable images; frames of one file are one.
+    unseen
+        Those of them that are darker or brighter than all that the model learned from (`GreyRange`).
+    """
+
+    images: int
+    unseen: int = 0
+
+
+@dataclass(frozen=True)
 class PatientRule:
     """How a model file turns pooled image probabilities into a patient's.
 
@@ -81,38 +97,36 @@ class PatientRule:
         """Patient probabilities from means of image probabilities, shape ``(classes,)``."""
         return np.asarray(apply_temperature(np.asarray(pooled)[None], self.temperature)[0], dtype=np.float64)
 
-    def members(self, probabilities: NDArray[np.floating], images: int) -> tuple[str, ...]:
-        """Diagnoses that cannot be excluded: all, if there are fewer images than any calibration patient had.
+    def members(self, probabilities: NDArray[np.floating], evidence: Evidence) -> tuple[str, ...]:
+        """Diagnoses that cannot be excluded: all, if the images are too few or mostly of grey levels never learned.
 
-        The promise of the sets holds for patients like those of the calibration; one image is no such patient.
+        The promise of the sets holds for patients like those of the calibration; one image is no such patient, and
+        neither are images of another gain.
 
         Parameters
         ----------
         probabilities
             The patient's, calibrated, shape ``(classes,)``.
-        images
-            Usable images of the patient.
+        evidence
+            What they rest on.
         """
-        if images < self.fewest_images:
+        if self._unfit(evidence):
             return self.classes
         inside = in_prediction_set(np.asarray(probabilities)[None], self.thresholds)[0]
         return tuple(name for name, held in zip(self.classes, inside.tolist(), strict=True) if held)
 
-    def reasons(self, members: tuple[str, ...], images: int) -> tuple[str, ...]:
+    def reasons(self, members: tuple[str, ...], evidence: Evidence) -> tuple[str, ...]:
         """Why there is no single diagnosis.
 
         Parameters
         ----------
         members
             The patient's set.
-        images
-            Usable images of the patient.
+        evidence
+            What it rests on.
         """
-        if images < self.fewest_images:
-            return (
-                f"{images} image{'s' if images != 1 else ''}, where every calibration patient had "
-                f"{self.fewest_images} or more: no diagnosis can be excluded",
-            )
+        if unfit := self._unfit(evidence):
+            return (unfit,)
         if all(threshold is None for threshold in self.thresholds):
             return (f"only {self.patients} calibration patients: too few to exclude any diagnosis",)
         if not members:
@@ -120,3 +134,17 @@ class PatientRule:
         if len(members) == len(self.classes):
             return (f"no diagnosis can be excluded at {self.confidence} confidence",)
         return (f"cannot be told apart at {self.confidence} confidence",) if len(members) > 1 else ()
+
+    def _unfit(self, evidence: Evidence) -> str | None:
+        """Why nothing can be concluded from such images, or None."""
+        if evidence.images < self.fewest_images:
+            return (
+                f"{evidence.images} image{'s' if evidence.images != 1 else ''}, where every calibration patient had "
+                f"{self.fewest_images} or more: no diagnosis can be excluded"
+            )
+        if 2 * evidence.unseen > evidence.images:
+            return (
+                f"{evidence.unseen} of {evidence.images} image{'s' if evidence.images != 1 else ''} darker or brighter "
+                "than the model learned from: no diagnosis can be excluded"
+            )
+        return None

@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from myosono.pooling import pool_probabilities
-from myosono.reading.decision import PatientRule
+from myosono.reading.decision import Evidence, PatientRule
+from myosono.reading.grey_range import is_unseen
 from myosono.reading.ood import NOT_MUSCLE
 from myosono.reading.result import MuscleReading, PatientReading, Probabilities
 
@@ -64,11 +65,13 @@ def pool_patients(images: Sequence[PoolableImage], rule: PatientRule) -> tuple[P
     patients: list[PatientReading] = []
     for patient, pooled, count in _pooled(usable, [image.patient_id for image in usable]):
         calibrated = rule.calibrate(np.array(list(pooled.values())))
-        files = len({image.path for image in usable if image.patient_id == patient})
-        members = rule.members(calibrated, files)
+        files = {image.path for image in usable if image.patient_id == patient}
+        unseen = {image.path for image in usable if image.patient_id == patient and is_unseen(image.reasons)}
+        evidence = Evidence(len(files), unseen=len(unseen))
+        members = rule.members(calibrated, evidence)
         label = members[0] if len(members) == 1 else None
         probabilities = dict(zip(pooled, calibrated.tolist(), strict=True))
-        reasons = rule.reasons(members, files)
+        reasons = rule.reasons(members, evidence)
         patients.append(PatientReading(patient, probabilities, label, members, label is None, reasons, count))
     read = {image.patient_id for image in usable}
     for patient in dict.fromkeys(image.patient_id for image in images if image.patient_id not in read):

@@ -136,7 +136,7 @@ class Reader:
             probabilities=probabilities,
             label=None if fault else max(probabilities, key=probabilities.__getitem__),
             abstained=fault is not None,
-            reasons=((fault,) if fault else ()) + frame.warnings,
+            reasons=tuple(filter(None, [fault, None if fault else self._doubt(b_mode)])) + frame.warnings,
             area=(area.top, area.left, area.bottom, area.right),
             spacing_mm=frame.spacing_mm,
             device=frame.device,
@@ -152,6 +152,11 @@ class Reader:
         if fault is None and self.artefact.gate is not None and outputs.embedding is not None:
             fault = self.artefact.gate.fault(b_mode, outputs.embedding)
         return fault
+
+    def _doubt(self, b_mode: NDArray[np.uint8]) -> str | None:
+        """What must be said beside an image's class."""
+        known = self.artefact.grey_range
+        return None if known is None else known.doubt(b_mode)
 
     def _named(self, probabilities: NDArray[np.floating]) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.artefact.classes, probabilities, strict=True)}

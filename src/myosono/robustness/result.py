@@ -37,6 +37,9 @@ class StressRow:
     refused
         Share of images that a reading abstains from, or of patients none of whose images is read; they are scored all
         the same, so that models and strengths compare.
+    doubted
+        Share of images that are darker or brighter than the model learned from, and are said to be, or of patients who
+        abstain since most of theirs are.
     estimate
         The figure, with its 95 % interval over patients.
     change
@@ -53,6 +56,7 @@ class StressRow:
     metric: str
     units: int
     refused: float
+    doubted: float
     estimate: Estimate
     change: Estimate
     difference: Estimate | None
@@ -61,7 +65,7 @@ class StressRow:
         """Flat, for CSV; numbers to six digits, None where there is none."""
         estimates = ("estimate", "change", "difference")
         row: dict[str, Any] = {key: value for key, value in asdict(self).items() if key not in estimates}
-        row["refused"] = round(self.refused, 6)
+        row["refused"], row["doubted"] = round(self.refused, 6), round(self.doubted, 6)
         empty = Estimate(None)
         for name, found in (("", self.estimate), ("change", self.change), ("difference", self.difference or empty)):
             stem = f"{name}_" if name else ""

@@ -30,14 +30,15 @@ class Answers:
         The model's patient temperature.
     probabilities
         Shape ``(conditions, images, classes)``.
-    refused
-        Shape ``(conditions, images)``.
+    refused, doubted
+        Whether the reader refuses an image, or gives a class and doubts the gain; shape ``(conditions, images)``.
     """
 
     model: str
     rule: PatientRule
     probabilities: NDArray[np.float64]
     refused: NDArray[np.bool_]
+    doubted: NDArray[np.bool_]
 
 
 def score_answers(
@@ -70,6 +71,7 @@ def score_answers(
         base = {way.name: found[number] for number, (way, at) in enumerate(conditions) if at == way.neutral}
         for number, (way, strength) in enumerate(conditions):
             refused = _refused(one.refused[number], patients)
+            doubted = _doubted(one.doubted[number], one.refused[number], patients)
             for level in STRESS_LEVELS:
                 for metric in STRESS_METRICS:
                     drawn = found[number][level, metric]
@@ -82,6 +84,7 @@ def score_answers(
                         metric=metric,
                         units=len(patients) if level == "image" else len(set(patients)),
                         refused=refused[level],
+                        doubted=doubted[level],
                         estimate=_estimate(drawn),
                         change=_estimate(drawn - base[way.name][level, metric]),
                         difference=None if leading else _estimate(first[number][level, metric] - drawn),
@@ -96,6 +99,14 @@ def _refused(refused: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, f
     """Share of images, and of patients none of whose images is read."""
     read = {patient for patient, lost in zip(patients, refused.tolist(), strict=True) if not lost}
     return {"image": float(refused.mean()), "patient": 1 - len(read) / len(set(patients))}
+
+
+def _doubted(doubted: NDArray[np.bool_], refused: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float]:
+    """Share of images, and of patients of most of whose usable images the gain is doubted: these abstain."""
+    owners = np.array(patients)
+    usable = [(doubted[mine], ~refused[mine]) for mine in (owners == patient for patient in dict.fromkeys(patients))]
+    most = [2 * (doubt & use).sum() > use.sum() for doubt, use in usable]
+    return {"image": float(doubted.mean()), "patient": float(np.mean(most))}
 
 
 def _figures(

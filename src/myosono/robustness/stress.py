@@ -14,6 +14,7 @@ from myosono.cohort.tasks import default_task, get_task
 from myosono.errors import ArtefactError, UsageError
 from myosono.provenance import now, versions
 from myosono.reading.artefact import Artefact, Outputs
+from myosono.reading.grey_range import is_unseen
 from myosono.reading.reader import Reader
 from myosono.robustness.degradations import Degradation, choose_degradations
 from myosono.robustness.held_out import exposure, held_out_ids
@@ -37,10 +38,10 @@ class _Observed(Artefact):
         self.last = outputs.probabilities
         return outputs
 
-    def answer(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool]:
-        """Probabilities, shape ``(classes,)``, and whether the reader refuses the image."""
+    def answer(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], bool, bool]:
+        """Probabilities, shape ``(classes,)``, whether the reader refuses the image, and whether it doubts its gain."""
         (read,) = self.reader.read(image).images
-        return self.last, read.abstained
+        return self.last, read.abstained, is_unseen(read.reasons)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +187,7 @@ def _read_all(
     count, classes = len(chosen.images), len(contenders[0].classes)
     shape = (len(conditions), count)
     answers = [
-        Answers(one.name, one.patient_rule, np.empty((*shape, classes)), np.empty(shape, dtype=np.bool_))
+        Answers(one.name, one.patient_rule, np.empty((*shape, classes)), *np.empty((2, *shape), dtype=np.bool_))
         for one in contenders
     ]
     for row, image_id in enumerate(chosen.images):
@@ -194,7 +195,8 @@ def _read_all(
         for column, (way, strength) in enumerate(conditions):
             degraded = way.apply(image, strength, key=image_id, seed=seed)
             for one, found in zip(contenders, answers, strict=True):
-                found.probabilities[column, row], found.refused[column, row] = one.answer(degraded)
+                place = column, row
+                found.probabilities[place], found.refused[place], found.doubted[place] = one.answer(degraded)
         if on_image is not None:
             on_image()
     return answers
