@@ -116,7 +116,7 @@ def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
         wanted = ["image_id", "patient_id", "fold", "target", *(f"p_{label}" for label in entry.images.classes)]
         fresh = entry.images.table[wanted].round(DIGITS)
         planned = {str(cell.fold): cell.key for cell in mine}
-        before, old = earlier(path, planned, set(fresh["fold"]))
+        before, old = earlier(path, planned, {str(fold) for fold in fresh["fold"].unique()})
         table = pd.concat([fresh, before]).sort_values(["fold", "image_id"], ignore_index=True)
         if path.exists() and table.equals(pd.read_parquet(path)):
             continue
@@ -143,12 +143,12 @@ def is_of(cell: Cell, entry: Entry) -> bool:
     return mine == (entry.contender, entry.condition, entry.seed)
 
 
-def earlier(path: Path, planned: dict[str, str], fresh: set[int]) -> tuple[pd.DataFrame | None, dict[str, float]]:
+def earlier(path: Path, planned: dict[str, str], fresh: set[str]) -> tuple[pd.DataFrame | None, dict[str, float]]:
     """Rows and patient temperatures of folds that are kept, not fitted anew, and still what is planned."""
     if not path.exists():
         return None, {}
     facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    same = {fold for fold, key in facts["cells"].items() if planned.get(fold) == key and int(fold) not in fresh}
+    same = {fold for fold, key in facts["cells"].items() if planned.get(fold) == key and fold not in fresh}
     table = pd.read_parquet(path)
     temperatures = {fold: value for fold, value in facts["patient_temperatures"].items() if fold in same}
     return table[table["fold"].astype(str).isin(same)], temperatures
