@@ -62,7 +62,7 @@ _SIMULATED = Path(__file__).parents[1] / "base_install" / "simulated.png"
 
 def muscle_png(seed: int = 0) -> bytes:
     """A simulated muscle image that the gate lets pass; each seed has other bytes and another brightness."""
-    pixels = np.asarray(Image.open(_SIMULATED))[100:400].copy()
+    pixels = np.asarray(Image.open(_SIMULATED))[50:350].copy()
     scaled = (pixels * (1 - 0.01 * (seed % 20))).astype(np.uint8)
     scaled[-1, :4] = np.frombuffer(seed.to_bytes(4, "little"), np.uint8)
     return _png(scaled)

@@ -212,8 +212,15 @@ def test_random_damage_never_stops_the_node(
                 connection.sendall(bytes(stream[: rng.randrange(len(stream))]))
             except ConnectionError:
                 continue
-    assert wait_until(lambda: associations(scp) == 0, 20)
-    assert echo(settings, ourselves) < 3
+
+    def answers() -> bool:
+        # On a busy machine some of the forty still wait to be accepted when the last one has gone.
+        try:
+            return associations(scp) == 0 and echo(settings, ourselves) < 3
+        except PeerError:
+            return False
+
+    assert wait_until(answers, 30)
     assert len(stored(database)) <= 40
 
 
