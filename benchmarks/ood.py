@@ -87,13 +87,14 @@ def main() -> None:
         sys.exit(f"{data} is not there: set MYOSONO_SHARED to the folder that holds data/")
     model = onnx.load(embedded_model())
     features = GateFeatures(model)
-    cohort = shipped_training_images(features, Cohort.open(arguments.cohort))
+    simulated = Cohort.open(arguments.cohort)
+    cohort = shipped_training_images(features, simulated)
     drawn = outlier_features(features)
     sets = measure_sets(features, data)
     outliers = [drawn, replace(sets[FITTED_LUNG].images, name="lung images under CC BY")]
     if arguments.ship:
         ood = gate_metadata(model, cohort, outliers, [data / name / "images" for name in MUSCLE])
-        grey = asdict(grey_range(Cohort.open(arguments.cohort), shipped_training_ids(Cohort.open(arguments.cohort))))
+        grey = asdict(grey_range(simulated, shipped_training_ids(simulated)))
         restate(embedded_model(), {"ood": ood, "grey": grey}, embedded_model())
     rows = [row for variant in VARIANTS for row in evaluate(variant, cohort, outliers, sets)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

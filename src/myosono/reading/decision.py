@@ -31,6 +31,11 @@ class Evidence:
     images: int
     unseen: int = 0
 
+    @property
+    def mostly_unseen(self) -> bool:
+        """Whether more than half are."""
+        return 2 * self.unseen > self.images
+
 
 @dataclass(frozen=True)
 class PatientRule:
@@ -142,7 +147,7 @@ class PatientRule:
                 f"{evidence.images} image{'s' if evidence.images != 1 else ''}, where every calibration patient had "
                 f"{self.fewest_images} or more: no diagnosis can be excluded"
             )
-        if 2 * evidence.unseen > evidence.images:
+        if evidence.mostly_unseen:
             return (
                 f"{evidence.unseen} of {evidence.images} image{'s' if evidence.images != 1 else ''} darker or brighter "
                 "than the model learned from: no diagnosis can be excluded"

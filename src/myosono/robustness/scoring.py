@@ -12,7 +12,7 @@ from myosono.evaluation import Estimate, PatientBootstrap, Units, percentile_int
 from myosono.evaluation.calibration import BINS, calibration_draws, patient_bins
 from myosono.evaluation.comparison.paired import Drawn
 from myosono.pooling import apply_temperature, pool_probabilities
-from myosono.reading.decision import PatientRule
+from myosono.reading.decision import Evidence, PatientRule
 from myosono.robustness.degradations import Degradation
 from myosono.robustness.result import STRESS_LEVELS, STRESS_METRICS, StressRow
 
@@ -105,7 +105,7 @@ def _doubted(doubted: NDArray[np.bool_], refused: NDArray[np.bool_], patients: S
     """Share of images, and of patients of most of whose usable images the gain is doubted: these abstain."""
     owners = np.array(patients)
     usable = [(doubted[mine], ~refused[mine]) for mine in (owners == patient for patient in dict.fromkeys(patients))]
-    most = [2 * (doubt & use).sum() > use.sum() for doubt, use in usable]
+    most = [Evidence(int(use.sum()), int((doubt & use).sum())).mostly_unseen for doubt, use in usable]
     return {"image": float(doubted.mean()), "patient": float(np.mean(most))}
 
 
