@@ -46,6 +46,8 @@ def test_a_teacher_is_fitted_by_the_recipe_with_its_own_settings():
     expected = Recipe(size=64, model="tf_efficientnet_lite0", pretrained=True, epochs=7)
     assert fitted == expected
     assert Recipe().for_teacher() is None
+    assert fitted.seed == recipe.seed
+    assert len({recipe.for_teacher(member).seed for member in range(3)}) == 3
 
 
 def test_identity_counts_what_is_used_and_leaves_out_what_decides_nothing():
@@ -56,6 +58,8 @@ def test_identity_counts_what_is_used_and_leaves_out_what_decides_nothing():
     assert Recipe(keep="last").identity()["keep"] == "last"
     assert Recipe(teacher=Teacher()).identity()["teacher"]["model"] == "tf_efficientnet_lite0"
     assert Recipe(teacher=Teacher(views=3)).identity() != Recipe(teacher=Teacher()).identity()
+    assert "members" not in Recipe(teacher=Teacher()).identity()["teacher"]  # results from before it keep their hash
+    assert Recipe(teacher=Teacher(members=3)).identity()["teacher"]["members"] == 3
 
 
 @pytest.mark.parametrize(

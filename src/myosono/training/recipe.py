@@ -33,14 +33,16 @@ class Augmentation(_Strict):
 
 
 class Teacher(_Strict):
-    """A larger network fitted on the same training patients, whose answers the model learns beside the labels.
+    """What is fitted on the same training patients, and whose answers the model learns beside the labels.
 
-    It is trained by the recipe's own settings, save those named here; it never mixes images and keeps its best epoch.
+    A larger network, or several of the model's own kind whose probabilities are averaged. They are trained by the
+    recipe's own settings, save those named here; they never mix images and keep their best epoch.
     """
 
     model: str = "tf_efficientnet_lite0"
     model_options: dict[str, Any] = Field(default_factory=dict)
-    pretrained: bool = Field(True, description="start the teacher from ImageNet weights")
+    pretrained: bool = Field(True, description="start the teacher from its pretrained weights")
+    members: int = Field(1, ge=1, le=20, description="networks that differ in their seed and answer together")
     epochs: int = Field(25, ge=1, le=1000)
     patience: int = Field(15, ge=1, description="as the recipe's own")
     learning_rate: float = Field(3e-3, gt=0, lt=1)
@@ -108,17 +110,23 @@ class Recipe(_Strict):
         hash. Fold files stand in the split's roles, whatever their place on a disk.
         """
         unused = {name for name in _LATER_SETTINGS if getattr(self, name) == Recipe.model_fields[name].default}
-        return self.model_dump(mode="json", exclude={"fold_files"} | unused)
+        told = self.model_dump(mode="json", exclude={"fold_files"} | unused)
+        if self.teacher is not None and self.teacher.members == 1:
+            del told["teacher"]["members"]
+        return told
 
-    def for_teacher(self) -> Recipe | None:
-        """The recipe by which the teacher is fitted, or None without one."""
+    def for_teacher(self, member: int = 0) -> Recipe | None:
+        """The recipe by which a member of the teacher is fitted, or None without one; the first has our own seed."""
         if self.teacher is None:
             return None
-        own = self.teacher.model_dump(exclude={"temperature", "weight", "views"})
-        return self.model_copy(update=own | {"teacher": None, "mixup": 0.0, "keep": "best"})
+        own = self.teacher.model_dump(exclude={"temperature", "weight", "views", "members"})
+        seed = self.seed + _SEEDS_BETWEEN_MEMBERS * member
+        return self.model_copy(update=own | {"teacher": None, "mixup": 0.0, "keep": "best", "seed": seed})
 
 
 _LATER_SETTINGS = ("keep", "mixup", "teacher")
+_SEEDS_BETWEEN_MEMBERS = 100
+"""So that the members of runs with seeds 0, 1, 2, ... are all different trainings."""
 
 
 def load_recipe(path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from rich.progress import Progress
 from myosono.errors import ModelError, RecipeError
 from myosono.training import Recipe, train
 from myosono.training.distillation import Lessons
-from myosono.training.distillation.teach import prepare_lessons
+from myosono.training.distillation.teach import prepare_lessons, teacher_facts
 from myosono.training.fitting import load_best, make_classifier, train_network, training_views
 from myosono.training.fold import FoldTask
 from myosono.training.recipe import Teacher
@@ -160,3 +161,38 @@ def test_what_cannot_teach_or_learn_is_refused(tiny_cohort, recipe, tmp_path):
 def test_lessons_belong_to_their_images(task):
     with pytest.raises(ValueError, match="11, 2, 2"):
         Lessons(training_views(task), np.zeros((11, 2, 2), dtype=np.float32))
+
+
+def test_members_answer_together_with_their_mean_probability(task):
+    several = replace(task, recipe=with_members(task.recipe, 2))
+    views = training_views(several)
+    lessons = prepare_lessons(several, views, QUIET)
+    members = []
+    for number in (0, 1):
+        recipe = several.recipe.for_teacher(number)
+        folder = several.folder / "teacher" / f"member_{number}"
+        member = make_classifier(replace(several, recipe=recipe, folder=folder))
+        load_best(replace(several, recipe=recipe, folder=folder), member)
+        members.append(member.eval())
+    batch, answers = lessons.batch([7, 0], 1)
+    with torch.no_grad():
+        told = [torch.softmax(member(batch.images), dim=1) for member in members]
+    assert not torch.allclose(*told, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.softmax(answers, dim=1), (told[0] + told[1]) / 2, atol=1e-6, rtol=1e-6)
+    facts = teacher_facts(several)
+    assert facts["model"] == "stanet_s"
+    assert [set(one) >= {"epochs", "best_epoch"} for one in facts["members"]] == [True, True]
+    assert not list(several.folder.rglob("last.ckpt"))
+
+
+def test_the_first_of_several_members_is_the_teacher_of_one(task):
+    several = replace(task, recipe=with_members(task.recipe, 2), folder=task.folder.with_name("several"))
+    prepare_lessons(task, training_views(task), QUIET)
+    prepare_lessons(several, training_views(several), QUIET)
+    alone = torch.load(task.folder / "teacher" / "best.ckpt", weights_only=True)["state_dict"]
+    first = torch.load(several.folder / "teacher" / "member_0" / "best.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(alone[name], first[name]) for name in alone)
+
+
+def with_members(recipe: Recipe, count: int) -> Recipe:
+    return recipe.model_copy(update={"teacher": TEACHER.model_copy(update={"members": count})})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
+from torch import Tensor
 
 from myosono.errors import ModelError
 from myosono.networks import model_kind
@@ -18,7 +20,6 @@ from myosono.training.distillation.lessons import Lessons
 from myosono.training.fitting import fold_facts, load_best, make_classifier, train_network
 from myosono.training.fold_task import FoldTask, write_json
 from myosono.training.module import Classifier
-from myosono.training.recipe import Recipe
 from myosono.training.views import Views
 
 FOLDER = "teacher"
@@ -30,7 +31,8 @@ _FACTS = "fold.json"
 def prepare_lessons(task: FoldTask, views: Views, bar: Progress) -> Lessons:
     """Fit the recipe's teacher on the fold's training patients and keep its answers to the student's views.
 
-    The teacher's epoch is chosen on the fold's validation patients, as the student's is; it never sees a test image.
+    Members of a teacher of several differ in their seed: in their order of images and their augmentation, and in their
+    first weights where these are drawn. The teacher's epoch is chosen on the fold's validation patients, as the student's is; it never sees a test image.
 
     Parameters
     ----------
@@ -53,8 +55,8 @@ def prepare_lessons(task: FoldTask, views: Views, bar: Progress) -> Lessons:
     ValueError
         If the recipe has no teacher.
     """
-    teacher, recipe = task.recipe.teacher, task.recipe.for_teacher()
-    if teacher is None or recipe is None:
+    teacher = task.recipe.teacher
+    if teacher is None:
         raise ValueError("the recipe has no teacher")
     folder = task.folder / FOLDER
     kept = folder / "logits.npy"
@@ -62,20 +64,45 @@ def prepare_lessons(task: FoldTask, views: Views, bar: Progress) -> Lessons:
     found = _kept_answers(kept)
     if found is not None and found.shape == shape:
         return Lessons(views, found)
-    folder.mkdir(parents=True, exist_ok=True)
-    module = _fitted(replace(task, recipe=recipe, folder=folder, title=f"{task.title}, teacher"), bar)
-    logits = _answers(module, views, shape, bar, recipe)
+    members = [_fitted(member, bar) for member in _member_tasks(task)]
+    logits = _answers(members, views, shape, bar, task.recipe.batch_size)
     partial = folder / "logits.partial.npy"
     np.save(partial, logits)
     partial.replace(kept)
-    (folder / "last.ckpt").unlink(missing_ok=True)  # only a training that is to be resumed needs it
+    for unneeded in folder.rglob("last.ckpt"):  # only a training that is to be resumed needs it
+        unneeded.unlink()
     return Lessons(views, logits)
 
 
+def _member_tasks(task: FoldTask) -> list[FoldTask]:
+    """The fold as each member of the teacher sees it; a teacher of one has no folders within its own."""
+    assert task.recipe.teacher is not None
+    count = task.recipe.teacher.members
+    tasks = []
+    for member in range(count):
+        recipe = task.recipe.for_teacher(member)
+        assert recipe is not None
+        folder = task.folder / FOLDER
+        title = f"{task.title}, teacher"
+        if count > 1:
+            folder, title = folder / f"member_{member}", f"{title} {member + 1} of {count}"
+        folder.mkdir(parents=True, exist_ok=True)
+        tasks.append(replace(task, recipe=recipe, folder=folder, title=title))
+    return tasks
+
+
 def teacher_facts(task: FoldTask) -> dict[str, Any]:
-    """Facts of a fold's fitted teacher: what it is, its best epoch, its score on the validation patients."""
-    found: dict[str, Any] = json.loads((task.folder / FOLDER / _FACTS).read_text(encoding="utf-8"))
-    return found
+    """Facts of a fold's fitted teacher: what it is, its best epoch, its score on the validation patients.
+
+    Of several members, what they are and the rest as a list, ``members``.
+    """
+    found = [json.loads((member.folder / _FACTS).read_text(encoding="utf-8")) for member in _member_tasks(task)]
+    if len(found) == 1:
+        alone: dict[str, Any] = found[0]
+        return alone
+    named = ("model", "pretrained")
+    each = [{name: value for name, value in facts.items() if name not in named} for facts in found]
+    return {name: found[0][name] for name in named} | {"members": each}
 
 
 def _kept_answers(path: Path) -> NDArray[np.float32] | None:
@@ -102,16 +129,25 @@ def _fitted(task: FoldTask, bar: Progress) -> Classifier:
 
 @torch.no_grad()
 def _answers(
-    module: Classifier, views: Views, shape: tuple[int, int, int], bar: Progress, recipe: Recipe
+    members: list[Classifier], views: Views, shape: tuple[int, int, int], bar: Progress, batch_size: int
 ) -> NDArray[np.float32]:
-    module.eval().cpu()
+    """Logits of the teacher for every view; of several members, the logarithm of their mean probability."""
+    for member in members:
+        member.eval().cpu()
     rows = views.data.rows.tolist()
     logits = np.empty(shape, dtype=np.float32)
-    step = 2 * recipe.batch_size
+    step = 2 * batch_size
     progress = bar.add_task("teacher's answers", total=shape[1])
     for number in range(shape[1]):
         for start in range(0, len(rows), step):
-            batch = views.batch(rows[start : start + step], number)
-            logits[start : start + step, number] = module(batch.images).numpy()
+            images = views.batch(rows[start : start + step], number).images
+            logits[start : start + step, number] = _together([member(images) for member in members]).numpy()
         bar.advance(progress)
     return logits
+
+
+def _together(logits: list[Tensor]) -> Tensor:
+    if len(logits) == 1:
+        return logits[0]
+    told = torch.stack([torch.log_softmax(one, dim=1) for one in logits])
+    return torch.logsumexp(told, dim=0) - math.log(len(logits))
