@@ -58,7 +58,7 @@ def test_weights_are_integers_and_the_threshold_branch_is_float(int8):
     kinds = collections.Counter()
     for node in model.graph.node:
         if node.op_type == "Conv":
-            floating = ".attention." in node.input[1]
+            floating = node.input[1].endswith(".minus")
             source = None if node.input[1] in names else made[node.input[1]]
             kinds[floating] += 1
             if floating:

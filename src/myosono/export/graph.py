@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from myosono.hashing import sha256_bytes
 from myosono.networks import Preprocess
 from myosono.networks.explained import Explainable
+from myosono.networks.runtime_form import runtime_form
 
 OUTPUTS = ("probabilities", "logits", "class_maps", "shrinkage", "shrinkage_fraction", "embedding")
 
@@ -32,6 +33,7 @@ class ReadingGraph(nn.Module):
 
     def __init__(self, network: Explainable, *, size: int, temperature: float) -> None:
         super().__init__()
+        self.size = size
         self.preprocess = Preprocess(size)
         self.network = network
         self.temperature = float(temperature)
@@ -51,10 +53,11 @@ class ReadingGraph(nn.Module):
 
 
 def to_onnx(graph: ReadingGraph) -> onnx.ModelProto:
-    """Export with dynamic height and width.
+    """Export with dynamic height and width, the network in its runtime form (`runtime_form`).
 
     Only torch's dynamo exporter carries antialiased resizing into ONNX; the older one cannot.
     """
+    graph = ReadingGraph(runtime_form(graph.network), size=graph.size, temperature=graph.temperature)
     graph = graph.eval().to(memory_format=torch.contiguous_format)
     example = torch.zeros((498, 447), dtype=torch.uint8)
     dynamic = ({0: torch.export.Dim("height", min=16, max=8192), 1: torch.export.Dim("width", min=16, max=8192)},)

@@ -29,7 +29,8 @@ from myosono.errors import ArtefactError
 from myosono.export.graph import strip_traces
 
 PERCENTILE = 99.9999
-_FLOAT_BRANCH = ".attention."
+_FLOAT_WEIGHT = ".minus"
+"""Of the convolution by which the runtime form subtracts what a threshold removed (`RuntimeBlock`)."""
 _CLASSIFIER_BIAS = "network.classifier.bias"
 _STRIDE = 20
 """Calibration images whose activations are held at once; 200 of 224x224 would take a gigabyte."""
@@ -47,7 +48,7 @@ class Quantisation:
     calibration_images
         How many set the ranges.
     integer_convolutions, float_convolutions
-        Of the network; the float ones are the threshold branch.
+        Of the network; the float ones subtract what its thresholds removed.
     bias_correction
         Largest shift subtracted from a logit.
     """
@@ -129,9 +130,9 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _convolutions(model: onnx.ModelProto) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
-    """Those to quantise, and those of the threshold branch."""
+    """Those to quantise, and those that subtract what a threshold removed."""
     found = [node for node in model.graph.node if node.op_type == "Conv"]
-    floating = [node for node in found if _FLOAT_BRANCH in node.input[1]]
+    floating = [node for node in found if node.input[1].endswith(_FLOAT_WEIGHT)]
     return [node for node in found if node not in floating], floating
 
 

@@ -24,6 +24,7 @@ from myosono.export.profile.record import Latency, Peak, Profile
 from myosono.export.profile.timing import Job, interleaved, open_session
 from myosono.networks import create_model, measure_cost
 from myosono.networks.cost import Cost
+from myosono.networks.runtime_form import runtime_form
 from myosono.progress import track
 from myosono.provenance import machine
 
@@ -131,9 +132,8 @@ def _export(model: nn.Module, input_shape: tuple[int, int, int], folder: Path, n
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            model.eval(), (torch.zeros(1, *input_shape),), dynamo=True, input_names=["input"], verbose=False
-        )
+        formed, images = runtime_form(model.eval()), torch.zeros(1, *input_shape)
+        program = torch.onnx.export(formed, (images,), dynamo=True, input_names=["input"], verbose=False)
     assert program is not None
     proto = program.model_proto
     strip_traces(proto)

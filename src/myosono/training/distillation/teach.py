@@ -32,7 +32,8 @@ def prepare_lessons(task: FoldTask, views: Views, bar: Progress) -> Lessons:
     """Fit the recipe's teacher on the fold's training patients and keep its answers to the student's views.
 
     Members of a teacher of several differ in their seed: in their order of images and their augmentation, and in their
-    first weights where these are drawn. The teacher's epoch is chosen on the fold's validation patients, as the student's is; it never sees a test image.
+    first weights where these are drawn. Each one's epoch is chosen on the fold's validation patients, as the student's
+    is; it never sees a test image.
 
     Parameters
     ----------
