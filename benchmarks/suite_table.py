@@ -11,14 +11,18 @@ import pandas as pd
 
 from myosono.evaluation.comparison import Comparison, Condition, Contender, Entry, compare
 
-FLAGSHIPS = (Contender("stanet_s", recipe="house"), Contender("stanet_s", pretrained=True, recipe="house"))
-"""What all others are paired with: the network from random weights, and from its own starting weights."""
+FLAGSHIPS = (
+    Contender("stanet_s", recipe="house"),
+    Contender("stanet_s", pretrained=True, recipe="house"),
+    Contender("stanet_s", pretrained=True, recipe="taught"),
+)
+"""What all others are paired with: from random weights, from its own starting weights, and taught by three of those."""
 POOLED = ("pocus3", "busi3")
 Kept = tuple[Entry, dict[str, Any]]
 
 
 def write_tables(kept: Sequence[Kept], folder: Path) -> None:
-    """Score everything, pair everything with the flagship's two starts, write both tables."""
+    """Score everything, pair everything with the flagship's ways of training, write both tables."""
     entries = [entry for entry, _ in kept]
     pool = [condition for condition in dict.fromkeys(e.condition for e in entries) if in_pool(condition)]
     pools = [pool] if len(pool) == len(POOLED) else []
