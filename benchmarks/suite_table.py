@@ -11,28 +11,35 @@ import pandas as pd
 
 from myosono.evaluation.comparison import Comparison, Condition, Contender, Entry, compare
 
-FLAGSHIPS = (
-    Contender("stanet_s", recipe="house"),
-    Contender("stanet_s", pretrained=True, recipe="house"),
-    Contender("stanet_s", pretrained=True, recipe="taught"),
-)
-"""What all others are paired with: from random weights, from its own starting weights, and taught by three of those."""
+FLAGSHIPS = {
+    128: (
+        Contender("stanet_s", recipe="house"),
+        Contender("stanet_s", pretrained=True, recipe="house"),
+        Contender("stanet_s", pretrained=True, recipe="taught"),
+    ),
+    96: (Contender("stanet_s", recipe="house_96px"),),
+}
+"""By size, what all others are paired with: from random weights, its own starting weights, taught by three of those."""
 POOLED = ("pocus3", "busi3")
 Kept = tuple[Entry, dict[str, Any]]
 
 
 def write_tables(kept: Sequence[Kept], folder: Path) -> None:
-    """Score everything, pair everything with the flagship's ways of training, write both tables."""
-    entries = [entry for entry, _ in kept]
-    pool = [condition for condition in dict.fromkeys(e.condition for e in entries) if in_pool(condition)]
-    pools = [pool] if len(pool) == len(POOLED) else []
-    there = {entry.contender for entry in entries}
-    found = [compare(entries, flagship=one, pools=pools, quiet=False) for one in FLAGSHIPS if one in there]
+    """Score everything, pair everything with the flagship's ways of training at the same size, write both tables."""
     costs = {one["name"]: one for one in json.loads((folder / "profile.json").read_text(encoding="utf-8"))}
-    summary = pd.DataFrame([summary_row(row, kept, costs) for row in found[0].to_rows()])
-    summary.to_csv(folder / "summary.csv", index=False, float_format="%.4f")
-    paired = pd.concat([paired_rows(one) for one in found], ignore_index=True)
-    paired.to_csv(folder / "paired.csv", index=False, float_format="%.4f")
+    rows: list[dict[str, Any]] = []
+    paired: list[pd.DataFrame] = []
+    for px, flagships in FLAGSHIPS.items():
+        entries = [entry for entry, facts in kept if facts["px"] == px]
+        there = {entry.contender for entry in entries}
+        pool = [condition for condition in dict.fromkeys(e.condition for e in entries) if in_pool(condition)]
+        pools = [pool] if len(pool) == len(POOLED) else []
+        found = [compare(entries, flagship=one, pools=pools, quiet=False) for one in flagships if one in there]
+        paired += [paired_rows(one) for one in found]
+        rows += [summary_row(row, kept, costs) for row in found[0].to_rows()] if found else []
+    table = pd.DataFrame(rows).sort_values(["benchmark", "split", "px", "model", "recipe", "pretrained"])
+    table.to_csv(folder / "summary.csv", index=False, float_format="%.4f")
+    pd.concat(paired, ignore_index=True).to_csv(folder / "paired.csv", index=False, float_format="%.4f")
 
 
 def in_pool(condition: Condition) -> bool:
@@ -85,7 +92,7 @@ def paired_rows(found: Comparison) -> pd.DataFrame:
                     "model": one.contender.model,
                     "pretrained": one.contender.pretrained,
                     "recipe": one.contender.recipe,
-                    "against": found.flagship.label(),
+                    "against": found.flagship.label(recipe=found.flagship.recipe != "house"),
                     "metric": one.metric,
                     "difference": one.difference.value,
                     "lo": one.difference.lo,

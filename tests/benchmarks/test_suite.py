@@ -7,15 +7,23 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from myosono.evaluation.comparison import Condition, Contender, Entry
+from myosono.evaluation.table import check_predictions
 
 SUITE = Path(__file__).parents[2] / "benchmarks" / "suite.py"
 
 
 @pytest.fixture(scope="module")
 def suite() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("suite", SUITE)
+    return load(SUITE)
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -54,3 +62,34 @@ def test_every_kept_fold_names_its_cell(suite: ModuleType) -> None:
         table = pd.read_parquet(path)
         assert sorted(table["fold"].astype(str).unique()) == sorted(cells), path
         assert not table.duplicated(["image_id", "fold"]).any(), path
+
+
+def entry(model: str, recipe: str) -> Entry:
+    """Thirty patients of two classes in two folds, an image each, told with some errors."""
+    rng = np.random.default_rng(len(model))
+    told = np.clip(np.tile([0.7, 0.3], 15) + rng.normal(0, 0.25, 30), 0.01, 0.99)
+    names = [f"i{n}" for n in range(30)]
+    table = pd.DataFrame({"image_id": names, "patient_id": names, "target": ["a", "b"] * 15})
+    table = table.assign(fold=np.repeat([0, 1], 15), p_a=told, p_b=1 - told, role="test")
+    images = check_predictions(table, classes=["a", "b"], path=Path("none"))
+    where = Condition("pocus3", "label", "patient")
+    return Entry(Contender(model, recipe=recipe), where, 0, images, {"0": 1.0, "1": 1.0}, of_folds=2)
+
+
+def test_sizes_are_never_paired(tmp_path: Path) -> None:
+    tables = load(SUITE.with_name("suite_table.py"))
+    (tmp_path / "profile.json").write_text("[]", encoding="utf-8")
+    sizes = {"house": 128, "house_96px": 96}
+    kept = [
+        (entry(model, recipe), {"px": px, "command": "run", "commit": "abc"})
+        for recipe, px in sizes.items()
+        for model in ("stanet_s", "resnet18")
+    ]
+    tables.write_tables(kept, tmp_path)
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert sorted(zip(summary["model"], summary["px"], strict=True)) == [
+        ("resnet18", 96), ("resnet18", 128), ("stanet_s", 96), ("stanet_s", 128),
+    ]  # fmt: skip
+    paired = pd.read_csv(tmp_path / "paired.csv")
+    pairs = set(zip(paired["model"], paired["recipe"], paired["against"], strict=True))
+    assert pairs == {("resnet18", "house", "stanet_s"), ("resnet18", "house_96px", "stanet_s · house_96px")}
