@@ -18,7 +18,7 @@ from myosono.export import profile_models
 from myosono.export.profile.memory import peak_memory_bytes
 from myosono.export.profile.peak import best_product, matrix_products
 from myosono.export.profile.record import Latency, Peak, Profile, write_csv
-from myosono.export.profile.timing import FEWEST, due, interleaved, open_session
+from myosono.export.profile.timing import FEWEST, WORK, due, each, in_succession, interleaved, open_session
 
 PROMISED = {"name", "params", "macs", "input", "file_bytes", "latency_ms", "macs_ratio_to_dual_branch"}
 
@@ -35,7 +35,7 @@ def test_profile_counts_and_times(profiles):
     assert large.macs_ratio_to_dual_branch < 0.0025
     for one in profiles:
         assert set(one.to_dict()) >= PROMISED
-        for latency in (one.one_thread, one.two_threads):
+        for latency in (one.one_thread, one.succession, one.two_threads):
             assert 0 < latency.p5 <= latency.median <= latency.p95
             assert latency.repeats == 5
         assert one.to_dict()["latency_ms"] == one.one_thread.median
@@ -44,9 +44,10 @@ def test_profile_counts_and_times(profiles):
 
 def test_no_network_computes_faster_than_the_peak(profiles):
     for one in profiles:
-        rate = one.macs / (one.one_thread.median / 1e3)
-        assert one.peak_share == pytest.approx(rate / one.peak.macs_per_second)
-        assert 0 < one.peak_share < 1
+        for share, latency in ((one.peak_share, one.succession), (one.peak_share_single, one.one_thread)):
+            rate = one.macs / (latency.median / 1e3)
+            assert share == pytest.approx(rate / one.peak.macs_per_second)
+            assert 0 < share < 1
         assert "MatMul" in one.peak.product or "numpy (" in one.peak.product
 
 
@@ -103,6 +104,15 @@ def test_rounds_are_spread_evenly(turns, count):
     assert len(chosen) == count
     gaps = np.diff(chosen)
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_as_many_in_succession_as_make_up_the_work():
+    done: list[int] = []
+    run, times = in_succession(lambda: done.append(1), WORK // 7)
+    run()
+    assert len(done) == times == 7
+    assert in_succession(lambda: None, 30 * WORK)[1] == 1
+    assert each(Latency(70.0, 63.0, 77.0, 5), times) == Latency(10.0, 9.0, 11.0, 5)
 
 
 def test_slow_jobs_run_less_often_and_in_turn():

@@ -30,8 +30,9 @@ def profile_command(
 ) -> None:
     """Parameters, multiply-accumulates, file size, latency and memory of networks, measured side by side.
 
-    Latency is of one image through onnxruntime, with one and with two threads, run network by network in turn. The
-    share of the peak is against a matrix product that one thread computes in the same run.
+    Latency is of a single image through onnxruntime, with one and with two threads, run network by network in turn, so
+    that each finds the caches full of another's weights; and of one of many images in succession, one thread. The share
+    of the peak sets the latter against matrix products in succession, computed by one thread in the same run.
     """
     require_train("myosono profile")
     from myosono.export import profile_models
@@ -69,12 +70,14 @@ def _table(profiles: list[Profile]) -> Table:
         f"{first.machine}.",
         box=box.SIMPLE_HEAD,
     )
-    headings = ("network", "params\nM", "MMAC", "of dual\nbranch", "file\nMB", "1 thread\nms", "2 threads\nms",
-                "of\npeak", "memory\nMB")  # fmt: skip
+    headings = ("network", "params\nM", "MMAC", "of dual\nbranch", "file\nMB", "1 thread\nms", "in succession\nms",
+                "2 threads\nms", "of\npeak", "memory\nMB")  # fmt: skip
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     for p in profiles:
-        times = [f"{_short(t.median)} ({_short(t.p5)}–{_short(t.p95)})" for t in (p.one_thread, p.two_threads)]
+        times = [
+            f"{_short(t.median)} ({_short(t.p5)}–{_short(t.p95)})" for t in (p.one_thread, p.succession, p.two_threads)
+        ]
         memory = "–" if p.peak_memory_bytes is None else f"{p.peak_memory_bytes / 1e6:.0f}"
         table.add_row(
             p.name, f"{p.params / 1e6:.2f}", f"{p.macs / 1e6:,.1f}", f"{p.macs_ratio_to_dual_branch:.2%}",

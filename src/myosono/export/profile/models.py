@@ -21,7 +21,7 @@ from myosono.export.graph import save, strip_traces
 from myosono.export.profile.memory import peak_memory_bytes
 from myosono.export.profile.peak import best_product, matrix_products
 from myosono.export.profile.record import Latency, Peak, Profile
-from myosono.export.profile.timing import Job, interleaved, open_session
+from myosono.export.profile.timing import Job, each, in_succession, interleaved, open_session
 from myosono.networks import create_model, measure_cost
 from myosono.networks.cost import Cost
 from myosono.networks.runtime_form import runtime_form
@@ -76,7 +76,7 @@ def profile_models(
             _export(create_model(name, num_classes=num_classes, in_chans=channels), input_shape, Path(scratch), number)
             for number, name in enumerate(track(list(names), "exporting, peak memory", disable=quiet))
         ]
-        one, peak = _time_one_thread(exported, input_shape, repeats, budget, quiet=quiet)
+        one, succession, peak = _time_one_thread(exported, input_shape, repeats, budget, quiet=quiet)
         two = interleaved(
             _jobs(exported, input_shape, threads=2),
             repeats=repeats, budget=budget, title="timing, 2 threads", quiet=quiet,
@@ -91,6 +91,7 @@ def profile_models(
             file_bytes=size,
             one_thread=single,
             two_threads=double,
+            succession=many,
             peak_memory_bytes=item.memory,
             peak=peak,
             macs_ratio_to_dual_branch=item.cost.macs / reference.macs,
@@ -98,7 +99,7 @@ def profile_models(
             runtime=f"onnxruntime {onnxruntime.__version__}",
             load_average=busy,
         )
-        for name, item, size, single, double in zip(names, exported, sizes, one, two, strict=True)
+        for name, item, size, single, many, double in zip(names, exported, sizes, one, succession, two, strict=True)
     ]
 
 
@@ -112,12 +113,18 @@ def load_average() -> float | None:
 
 def _time_one_thread(
     exported: Sequence[_Exported], input_shape: tuple[int, int, int], repeats: int, budget: float, *, quiet: bool
-) -> tuple[list[Latency], Peak]:
+) -> tuple[list[Latency], list[Latency], Peak]:
+    """Single images, images in succession, and the matrix product, all in turn."""
     products = matrix_products()
-    jobs = [*_jobs(exported, input_shape, threads=1), *(product.run for product in products)]
+    single = _jobs(exported, input_shape, threads=1)
+    many = [in_succession(job, item.cost.macs) for job, item in zip(single, exported, strict=True)]
+    jobs = [*single, *(run for run, _ in many), *(product.run for product in products)]
     with threadpool_limits(1, user_api="blas"):
         times = interleaved(jobs, repeats=repeats, budget=budget, title="timing, 1 thread", quiet=quiet)
-    return times[: len(exported)], best_product(products, times[len(exported) :])
+    count = len(exported)
+    together = zip(times[count : 2 * count], many, strict=True)
+    succession = [each(latency, images) for latency, (_, images) in together]
+    return times[:count], succession, best_product(products, times[2 * count :])
 
 
 def _jobs(exported: Sequence[_Exported], input_shape: tuple[int, int, int], *, threads: int) -> list[Job]:

@@ -16,34 +16,27 @@ from onnx import TensorProto, helper, numpy_helper
 from threadpoolctl import threadpool_info
 
 from myosono.export.profile.record import Latency, Peak
-from myosono.export.profile.timing import Job, open_session
+from myosono.export.profile.timing import Job, in_succession, open_session
 
 SIZES = (256, 384, 512, 768)
 """Sides of the square matrices: large enough to reach the peak, small enough to stay in cache and to be quick."""
-_WORK = 10**9  # MACs of one timed run: some 20 ms, so that what the network before it left in the caches is no matter
 _OPSET = 17
 _IR_VERSION = 9  # old enough for any onnxruntime that this package accepts
 
 
 @dataclass(frozen=True)
 class Product:
-    """A product of two square matrices of side ``size``, repeated ``times`` times in one run."""
+    """A product of two square matrices of side ``size``, repeated ``times`` times in one ``run``."""
 
     title: str
     size: int
     times: int
-    multiply: Job
+    run: Job
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one run."""
         return self.times * self.size**3
-
-    def run(self) -> object:
-        """Multiply ``times`` times; the last product."""
-        for _ in range(self.times - 1):
-            self.multiply()
-        return self.multiply()
 
 
 def matrix_products(sizes: Sequence[int] = SIZES) -> list[Product]:
@@ -54,9 +47,10 @@ def matrix_products(sizes: Sequence[int] = SIZES) -> list[Product]:
     found = []
     for size in sizes:
         a, b = np.random.default_rng(size).standard_normal((2, size, size), dtype=np.float32)
-        times = max(1, _WORK // size**3)
         kinds = {f"numpy ({blas()})": _with_numpy, f"onnxruntime {onnxruntime.__version__} MatMul": _with_ort}
-        found += [Product(f"{kind} {size}x{size}", size, times, make(a, b)) for kind, make in kinds.items()]
+        for kind, make in kinds.items():
+            run, times = in_succession(make(a, b), size**3)
+            found.append(Product(f"{kind} {size}x{size}", size, times, run))
     return found
 
 

@@ -17,7 +17,30 @@ WARM_UP = 2
 FEWEST = 5
 """Timed runs of even the slowest network."""
 
+WORK = 10**9
+"""MACs of a run of many images or products: some 20 ms, so what the job before it left in the caches is no matter."""
+
 Job = Callable[[], object]
+
+
+def in_succession(job: Job, macs: int) -> tuple[Job, int]:
+    """A job that runs ``job`` again and again, and how often: as often as makes up `WORK`.
+
+    Parameters
+    ----------
+    job
+        One image or one product.
+    macs
+        Its multiply-accumulates.
+    """
+    times = max(1, WORK // max(1, macs))
+
+    def run() -> object:
+        for _ in range(times - 1):
+            job()
+        return job()
+
+    return run, times
 
 
 def interleaved(jobs: Sequence[Job], *, repeats: int, budget: float, title: str, quiet: bool = False) -> list[Latency]:
@@ -71,6 +94,11 @@ def _seconds(job: Job) -> float:
     started = time.perf_counter()
     job()
     return time.perf_counter() - started
+
+
+def each(latency: Latency, times: int) -> Latency:
+    """Of one of the ``times`` runs in succession that were timed together."""
+    return Latency(latency.median / times, latency.p5 / times, latency.p95 / times, latency.repeats)
 
 
 def _summary(seconds: Sequence[float]) -> Latency:
