@@ -18,7 +18,7 @@ from myosono.progress import progress_bar
 from myosono.provenance import machine, now, versions
 from myosono.training.fold import IDENTITY, FoldTask, fit_fold, write_json, write_parquet
 from myosono.training.inputs import prepare_inputs
-from myosono.training.recipe import Recipe
+from myosono.training.recipe import Recipe, Teacher
 from myosono.training.run import Run
 
 
@@ -160,7 +160,7 @@ def model_facts(recipe: Recipe, classes: int) -> dict[str, Any]:
     """Name, start and cost of the recipe's model; an estimator has neither parameters nor MACs to count."""
     named: dict[str, Any] = {"name": recipe.model, "pretrained": recipe.pretrained}
     if recipe.teacher is not None:
-        named["teacher"] = {"name": recipe.teacher.model, "pretrained": recipe.teacher.pretrained}
+        named["teacher"] = _teacher_facts(recipe.teacher)
     if recipe.pretrained:
         named["started_from"] = started_from(recipe.model)
     if model_kind(recipe.model) == "estimator":
@@ -170,6 +170,13 @@ def model_facts(recipe: Recipe, classes: int) -> dict[str, Any]:
     return named | {
         "kind": "network", "params": cost.params, "macs": cost.macs, "macs_input": list(cost.input_shape),
     }  # fmt: skip
+
+
+def _teacher_facts(teacher: Teacher) -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": teacher.model, "pretrained": teacher.pretrained}
+    if teacher.pretrained:
+        facts["started_from"] = started_from(teacher.model)
+    return facts | ({"members": teacher.members} if teacher.members > 1 else {})
 
 
 def started_from(model: str) -> str:

@@ -136,3 +136,20 @@ def test_a_teacher_with_imagenet_weights_is_told(altered_run):
         "no epoch is chosen",
     ):
         assert words in said
+
+
+def test_teachers_of_the_models_own_kind_are_told_with_their_own_start(altered_run):
+    own = {"started_from": "Features of a network"}
+    facts = {"name": "stanet_s", "pretrained": True} | own
+    folder = altered_run(model=facts | {"teacher": facts | {"members": 3}})
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    teacher = {"model": "stanet_s", "pretrained": True, "members": 3, "epochs": 7, "weight": 0.8, "views": 12}
+    changed = recipe | {"pretrained": True, "teacher": teacher | {"temperature": 2.0}}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(changed))
+    said = " ".join(
+        answer.text for entry in claim_checklist(read_document_source(folder)).entries for answer in entry.answers
+    )
+    assert "Features of a network; the classification layer is random" in said
+    assert "Its teacher starts from the same weights." in said
+    assert "Distilled from 3 trainings of stanet_s that answer together, fitted on" in said
+    assert "ImageNet" not in said

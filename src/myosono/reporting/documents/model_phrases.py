@@ -95,10 +95,19 @@ def initialisation(source: DocumentSource) -> Answer:
         return Answer(f"The estimator has no weights to start from; seed {seed}.", "recipe.yaml")
     if source.recipe.get("pretrained"):
         start = source.facts.part("model").get("started_from", "ImageNet weights")
-        return Answer(f"{start}; the classification layer is random, seed {seed}.", "run.json")
-    teacher = source.recipe.get("teacher") or {}
-    learnt = " It learns from a teacher that starts from ImageNet weights." if teacher.get("pretrained") else ""
-    return Answer(f"Random, seed {seed}; no pretrained weights.{learnt}", "recipe.yaml")
+        return Answer(f"{start}; the classification layer is random, seed {seed}.{_teacher_start(source)}", "run.json")
+    return Answer(f"Random, seed {seed}; no pretrained weights.{_teacher_start(source)}", "recipe.yaml")
+
+
+def _teacher_start(source: DocumentSource) -> str:
+    """Where a pretrained teacher's weights come from, unless they are the very ones that the model starts from."""
+    if not (source.recipe.get("teacher") or {}).get("pretrained"):
+        return ""
+    model = source.facts.part("model")
+    start = (model.get("teacher") or {}).get("started_from", "ImageNet weights")
+    if start == model.get("started_from"):
+        return " Its teacher starts from the same weights."
+    return f" It learns from a teacher that starts from {start}."
 
 
 def training(source: DocumentSource) -> Answer:
@@ -133,8 +142,10 @@ def _teaching(source: DocumentSource) -> str:
     teacher = source.recipe.get("teacher")
     if not teacher:
         return ""
+    members = teacher.get("members", 1)
+    who = teacher["model"] if members == 1 else f"{members} trainings of {teacher['model']} that answer together"
     return (
-        f" Distilled from {teacher['model']}, fitted on the same training patients for at most {teacher['epochs']} "
+        f" Distilled from {who}, fitted on the same training patients for at most {teacher['epochs']} "
         f"epochs: {teacher['weight']:.0%} of the loss is divergence from its answers to {teacher['views']} views of "
         f"each image, at temperature {teacher['temperature']:g}."
     )
