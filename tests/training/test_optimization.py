@@ -57,4 +57,6 @@ def test_published_style_recipes_load(path):
 
 
 def test_there_are_three_published_styles_beside_ours():
-    assert {path.stem for path in RECIPES} == {"house", "distilled", "sgd_step", "adam_plain", "adamw_gentle"}
+    assert {path.stem for path in RECIPES} == {
+        "house", "distilled", "taught", "sgd_step", "adam_plain", "adamw_gentle",
+    }  # fmt: skip

@@ -380,15 +380,15 @@ def test_database_gone_while_sending_loses_nothing(
     where = settings.data / "clinic.db"
     database.close()
     where.rename(tmp_path / "aside.db")
-    where.mkdir()
+    # Into a folder that is not there: it cannot be opened, nor made anew, until one rename puts it back.
+    where.symlink_to(tmp_path / "absent" / "clinic.db")
     stop = threading.Event()
     thread = threading.Thread(target=Sender(with_peer(settings, archive.port), database).run_forever, args=(stop,))
     thread.start()
     try:
         time.sleep(2.0)
         assert archive.kept == []
-        where.rmdir()
-        (tmp_path / "aside.db").rename(where)
+        (tmp_path / "aside.db").replace(where)
         assert wait_until(lambda: item(database, number).status == "sent", 15)
     finally:
         stop.set()
