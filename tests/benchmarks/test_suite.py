@@ -64,16 +64,17 @@ def test_every_kept_fold_names_its_cell(suite: ModuleType) -> None:
         assert not table.duplicated(["image_id", "fold"]).any(), path
 
 
-def entry(model: str, recipe: str) -> Entry:
+def entry(model: str, recipe: str, *, seed: int = 0, folds: int = 2) -> Entry:
     """Thirty patients of two classes in two folds, an image each, told with some errors."""
     rng = np.random.default_rng(len(model))
     told = np.clip(np.tile([0.7, 0.3], 15) + rng.normal(0, 0.25, 30), 0.01, 0.99)
     names = [f"i{n}" for n in range(30)]
     table = pd.DataFrame({"image_id": names, "patient_id": names, "target": ["a", "b"] * 15})
     table = table.assign(fold=np.repeat([0, 1], 15), p_a=told, p_b=1 - told, role="test")
+    table = table[table["fold"] < folds]
     images = check_predictions(table, classes=["a", "b"], path=Path("none"))
     where = Condition("pocus3", "label", "patient")
-    return Entry(Contender(model, recipe=recipe), where, 0, images, {"0": 1.0, "1": 1.0}, of_folds=2)
+    return Entry(Contender(model, recipe=recipe), where, seed, images, {"0": 1.0, "1": 1.0}, of_folds=2)
 
 
 def test_sizes_are_never_paired(tmp_path: Path) -> None:
@@ -93,3 +94,10 @@ def test_sizes_are_never_paired(tmp_path: Path) -> None:
     paired = pd.read_csv(tmp_path / "paired.csv")
     pairs = set(zip(paired["model"], paired["recipe"], paired["against"], strict=True))
     assert pairs == {("resnet18", "house", "stanet_s"), ("resnet18", "house_96px", "stanet_s · house_96px")}
+
+
+def test_a_seed_that_is_only_begun_waits_for_its_folds() -> None:
+    tables = load(SUITE.with_name("suite_table.py"))
+    whole, begun = entry("a", "house"), entry("a", "house", seed=1, folds=1)
+    alone = entry("b", "house", folds=1)
+    assert [one for one, _ in tables.settled([(whole, {}), (begun, {}), (alone, {})])] == [whole, alone]
