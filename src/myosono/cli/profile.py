@@ -70,14 +70,13 @@ def _table(profiles: list[Profile]) -> Table:
         f"{first.machine}.",
         box=box.SIMPLE_HEAD,
     )
-    headings = ("network", "params\nM", "MMAC", "of dual\nbranch", "file\nMB", "1 thread\nms", "in succession\nms",
+    headings = ("network", "params\nM", "MMAC", "of dual\nbranch", "file\nMB", "1 thread\nms", "in suc-\ncession",
                 "2 threads\nms", "of\npeak", "memory\nMB")  # fmt: skip
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     for p in profiles:
-        times = [
-            f"{_short(t.median)} ({_short(t.p5)}–{_short(t.p95)})" for t in (p.one_thread, p.succession, p.two_threads)
-        ]
+        times = [f"{_short(t.median)} ({_short(t.p5)}–{_short(t.p95)})" for t in (p.one_thread, p.two_threads)]
+        times.insert(1, _short(p.succession.median))
         memory = "–" if p.peak_memory_bytes is None else f"{p.peak_memory_bytes / 1e6:.0f}"
         table.add_row(
             p.name, f"{p.params / 1e6:.2f}", f"{p.macs / 1e6:,.1f}", f"{p.macs_ratio_to_dual_branch:.2%}",
