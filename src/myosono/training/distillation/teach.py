@@ -87,7 +87,6 @@ def _member_tasks(task: FoldTask) -> list[FoldTask]:
         title = f"{task.title}, teacher"
         if count > 1:
             folder, title = folder / f"member_{member}", f"{title} {member + 1} of {count}"
-        folder.mkdir(parents=True, exist_ok=True)
         tasks.append(replace(task, recipe=recipe, folder=folder, title=title))
     return tasks
 
@@ -120,6 +119,7 @@ def _fitted(task: FoldTask, bar: Progress) -> Classifier:
             f"{task.recipe.model} is an estimator: it cannot be a teacher, which answers augmented images",
             remedy="Set teacher.model to a network; see myosono models",
         )
+    task.folder.mkdir(parents=True, exist_ok=True)
     finished = task.folder / _FACTS
     module = make_classifier(task) if finished.exists() else train_network(task, bar)
     load_best(task, module)
