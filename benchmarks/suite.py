@@ -1,6 +1,6 @@
 """The benchmark suite of `suite.yaml`: fit its cells in order, keep their predictions, make the summary from them.
 
-    python benchmarks/suite.py run [--stage NAME ...] [--budget-minutes M] [--workers N]
+    python benchmarks/suite.py run [--stage NAME ...] [--model NAME ...] [--budget-minutes M] [--workers N]
     python benchmarks/suite.py table
     python benchmarks/suite.py predictions pocus3 stanet_s OUT.parquet
 
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
             break
         cells = stage_cells(suite, stage)
         command = f"python benchmarks/suite.py run --stage {stage['name']}"
-        todo = [cell for cell in cells if cell.key not in kept_keys()]
+        todo = [cell for cell in cells if cell.key not in kept_keys() and is_wanted(cell, arguments.model)]
         try:
             result = run_sweep(todo, STORE, Processes(arguments.workers), command=command, budget_seconds=left)
             failed += len(result.failed)
@@ -91,6 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
             for group in keep_predictions(cells, command):
                 print(group, flush=True)
     return 1 if failed else 0
+
+
+def is_wanted(cell: Cell, models: list[str] | None) -> bool:
+    return models is None or cell.recipe.model in models
 
 
 def kept_keys() -> set[str]:
@@ -200,6 +204,7 @@ def main() -> int:
     verbs = parser.add_subparsers(required=True)
     runner = verbs.add_parser("run", help="fit cells that are not fitted yet")
     runner.add_argument("--stage", action="append", help="only this stage (repeatable)")
+    runner.add_argument("--model", action="append", help="only this network of the stages (repeatable)")
     runner.add_argument("--budget-minutes", type=float, help="begin no cell after this")
     runner.add_argument("--workers", type=int, default=2, help="cells at once, one thread each")
     runner.set_defaults(verb=run)

@@ -18,11 +18,17 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
+from sqlalchemy import select
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.database.migrate import upgrade
+from myosono.clinic.database.models import StoredImage
+from myosono.clinic.files.store import FileStore
+from myosono.clinic.network.receive import Receiver
 from myosono.clinic.network.scp import StorageScp
 from myosono.clinic.settings import ClinicSettings, PacsSettings, Peer, UploadLimits
+
+from .archive import Archive
 
 REAL_FILES = {
     "explicit little endian": "US1_UNCI.dcm",
@@ -146,3 +152,27 @@ def scp(start_scp: Callable[..., StorageScp], settings: ClinicSettings) -> Stora
 def ourselves(scp: StorageScp) -> Peer:
     """The node of the test as a peer."""
     return Peer(name="ourselves", port=scp.port, ae_title=scp.settings.pacs.ae_title)
+
+
+@pytest.fixture
+def start_archive() -> Iterator[Callable[..., Archive]]:
+    started: list[Archive] = []
+
+    def start(**options: Any) -> Archive:
+        started.append(Archive(**options))
+        return started[-1]
+
+    yield start
+    for archive in started:
+        archive.server.shutdown()
+
+
+@pytest.fixture
+def study_id(settings: ClinicSettings, database: Database, tmp_path: Path) -> int:
+    """A study of two DICOM images."""
+    uid = generate_uid()
+    receiver = Receiver(database, FileStore(settings))
+    for number in (1, 2):
+        receiver.receive(muscle_dicom(tmp_path / f"{number}.dcm", uid, number), "CART1")
+    with database.session(writes=False) as session:
+        return session.scalars(select(StoredImage.study_id).limit(1)).one()

@@ -154,7 +154,7 @@ def test_an_idle_worker_tidies_up(settings, database, study_reader) -> None:
 
 def test_a_locked_database_is_waited_for(settings, database, take, study_reader, make_muscle, monkeypatch) -> None:
     take(make_muscle(1))
-    monkeypatch.setattr("myosono.clinic.database.engine._BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("myosono.clinic.database.engine.BUSY_SECONDS", 0.2)
     monkeypatch.setattr("myosono.clinic.work.worker.RETRY_SECONDS", 0.1)
     worker = Worker(settings, reader=study_reader)
     other = sqlite3.connect(settings.data / "clinic.db", isolation_level=None)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
+from myosono.clinic.database.sqlite import BUSY_SECONDS, prepare_sqlite
 from myosono.clinic.settings import ClinicSettings
 from myosono.errors import ClinicError, MissingExtraError, UnavailableError
-
-_BUSY_SECONDS = 30.0
-_BUSY_PAUSE = 0.02
 
 
 class Database:
@@ -76,7 +71,7 @@ def _engine(settings: ClinicSettings) -> Engine:
         if url.get_backend_name() != "sqlite":
             return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
         settings.data.mkdir(parents=True, exist_ok=True)
-        connect = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        connect = {"timeout": BUSY_SECONDS, "check_same_thread": False}
         pool = {"pool_size": 20, "max_overflow": 30} if url.database not in (None, "", ":memory:") else {}
         engine = create_engine(url, connect_args=connect, **pool)
     except (ArgumentError, NoSuchModuleError) as error:
@@ -85,38 +80,5 @@ def _engine(settings: ClinicSettings) -> Engine:
     except ModuleNotFoundError as error:
         remedy = "pip install 'myosono[postgresql]'"
         raise MissingExtraError(f"the database driver {error.name} is not installed", remedy=remedy) from error
-    event.listen(engine, "connect", _open_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    prepare_sqlite(engine)
     return engine
-
-
-def _open_sqlite(connection: Any, _record: Any) -> None:
-    """Readers beside one writer (WAL), commits that survive a power cut (synchronous FULL), references that hold."""
-    connection.isolation_level = None  # SQLAlchemy's own BEGIN, below, instead of the driver's late one
-    cursor = connection.cursor()
-    _write_ahead(cursor)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Turn on write-ahead logging, waiting for others who open the same new file at this moment.
-
-    The change wants the file alone, and SQLite answers "locked" at once instead of waiting its busy time for that.
-    """
-    until = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-        time.sleep(_BUSY_PAUSE)
-
-
-def _begin_sqlite(connection: Any) -> None:
-    """Take the write lock at the start where the caller says so: a late upgrade fails at once under load."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, select, text
+
+from myosono.clinic.database.engine import Database
+from myosono.clinic.database.migrate import upgrade
+from myosono.clinic.database.models import User
+from myosono.clinic.settings import ClinicSettings
+from myosono.errors import UnavailableError
+
+
+def file_of(settings: ClinicSettings) -> Path:
+    return Path(str(make_url(settings.url).database))
+
+
+def names(database: Database) -> list[str]:
+    with database.session(writes=False) as session:
+        return list(session.scalars(select(User.name)))
+
+
+def test_a_new_file_that_another_start_holds_is_waited_for(settings: ClinicSettings) -> None:
+    """SQLite refuses the change to write-ahead logging at once while another connection is about to write."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    file = make_url(settings.url).database or ""
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)  # a rollback journal, as files begin
+    other.execute("CREATE TABLE first (x)")
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, other.execute, ["COMMIT"]).start()
+    database = Database(settings)
+    with database.session() as session:
+        assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    database.close()
+    other.close()
+
+
+def test_a_file_that_vanished_is_neither_written_to_nor_made_anew(settings: ClinicSettings, tmp_path: Path) -> None:
+    """A pooled connection would go on with the deleted file, a new one would begin an empty file."""
+    database = Database(settings)
+    upgrade(database)
+    assert names(database) == []
+    file = file_of(settings)
+    file.rename(tmp_path / "aside.db")
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="was there and is gone; put it back"):
+            names(database)
+    assert not file.exists()
+    (tmp_path / "aside.db").rename(file)
+    assert names(database) == []
+    database.close()
+
+
+def test_a_file_put_in_place_of_another_is_the_one_that_is_read(settings: ClinicSettings, tmp_path: Path) -> None:
+    """A restored backup, put there by one rename while the clinic runs."""
+    database = Database(settings)
+    upgrade(database)
+    file = file_of(settings)
+    backup = ClinicSettings(data=tmp_path / "backup")
+    restored = Database(backup)
+    upgrade(restored)
+    with restored.session() as session:
+        session.add(User(name="from the backup", role="admin", password_hash="none"))
+    restored.close()
+    assert names(database) == []
+    file_of(backup).replace(file)
+    for left in (".db-wal", ".db-shm"):
+        file.with_suffix(left).unlink(missing_ok=True)
+    assert names(database) == ["from the backup"]
+    database.close()
