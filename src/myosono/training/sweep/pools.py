@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -65,7 +67,7 @@ class Processes:
     def _start(self) -> ProcessPoolExecutor:
         # spawn: a forked child of a process that has used torch's threads may hang
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.slots, mp_context=context, initializer=_ignore_interrupts)
+        return ProcessPoolExecutor(self.slots, mp_context=context, initializer=_begin_worker)
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue the cell for a worker."""
@@ -88,9 +90,18 @@ class Processes:
             process.terminate()
 
 
-def _ignore_interrupts() -> None:
-    # Ctrl-C reaches the whole process group; the parent ends its workers itself.
+def _begin_worker() -> None:
+    # Ctrl-C reaches the whole process group; the parent ends its workers itself, unless it is killed outright.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would fit on unseen, beside the sweep that is started in its place."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _outcome(future: Future[Outcome]) -> Outcome | None:
