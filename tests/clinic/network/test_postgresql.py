@@ -21,7 +21,7 @@ from myosono.clinic.settings import ClinicSettings, Peer, SendRule
 
 from .conftest import make_settings, muscle_dicom
 from .test_rules import add_study, apply
-from .test_sender import Archive, enqueue, item, start_archive, with_peer
+from .archive import Archive, enqueue, item, with_peer
 
 __all__ = ["start_archive"]  # a fixture
 
