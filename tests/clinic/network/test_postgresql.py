@@ -19,11 +19,9 @@ from myosono.clinic.network.sender import Sender
 from myosono.clinic.network.storing import store
 from myosono.clinic.settings import ClinicSettings, Peer, SendRule
 
+from .archive import Archive, enqueue, item, with_peer
 from .conftest import make_settings, muscle_dicom
 from .test_rules import add_study, apply
-from .archive import Archive, enqueue, item, with_peer
-
-__all__ = ["start_archive"]  # a fixture
 
 
 @pytest.fixture
