@@ -26,9 +26,10 @@ def names(database: Database) -> list[str]:
 def test_a_new_file_that_another_start_holds_is_waited_for(settings: ClinicSettings) -> None:
     """SQLite refuses the change to write-ahead logging at once while another connection is about to write."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    file = make_url(settings.url).database or ""
-    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)  # a rollback journal, as files begin
-    other.execute("CREATE TABLE first (x)")
+    other = sqlite3.connect(
+        file_of(settings), isolation_level=None, check_same_thread=False
+    )  # a rollback journal, as files begin
+    other.execute("CREATE TABLE first (x)")  # with a rollback journal, as files begin
     other.execute("BEGIN IMMEDIATE")
     threading.Timer(0.3, other.execute, ["COMMIT"]).start()
     database = Database(settings)
@@ -70,4 +71,14 @@ def test_a_file_put_in_place_of_another_is_the_one_that_is_read(settings: Clinic
     for left in (".db-wal", ".db-shm"):
         file.with_suffix(left).unlink(missing_ok=True)
     assert names(database) == ["from the backup"]
+    database.close()
+
+
+def test_an_address_in_sqlites_own_form_opens_more_than_once(tmp_path: Path) -> None:
+    """It names no path that could be looked at, so its file is not guarded."""
+    settings = ClinicSettings(data=tmp_path / "clinic", database_url=f"sqlite:///file:{tmp_path}/own.db?uri=true")
+    database = Database(settings)
+    upgrade(database)
+    with database.session(writes=False) as first, database.session(writes=False) as second:
+        assert first.scalars(select(User.name)).all() == second.scalars(select(User.name)).all() == []
     database.close()

@@ -23,8 +23,6 @@ from .archive import Archive, enqueue, item, make_due, with_peer
 from .conftest import make_settings, wait_until
 from .peers import free_port
 
-ULTRASOUND = "1.2.840.10008.5.1.4.1.1.6.1"
-
 
 @pytest.fixture
 def mute_port() -> Iterator[int]:

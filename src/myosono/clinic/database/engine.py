@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from myosono.clinic.database.sqlite import BUSY_SECONDS, prepare_sqlite
+from myosono.clinic.database.sqlite import BUSY_SECONDS, is_in_memory, prepare_sqlite
 from myosono.clinic.settings import ClinicSettings
 from myosono.errors import ClinicError, MissingExtraError, UnavailableError
 
@@ -72,7 +72,7 @@ def _engine(settings: ClinicSettings) -> Engine:
             return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
         settings.data.mkdir(parents=True, exist_ok=True)
         connect = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-        pool = {"pool_size": 20, "max_overflow": 30} if url.database not in (None, "", ":memory:") else {}
+        pool = {} if is_in_memory(url) else {"pool_size": 20, "max_overflow": 30}
         engine = create_engine(url, connect_args=connect, **pool)
     except (ArgumentError, NoSuchModuleError) as error:
         remedy = "Use sqlite:///path or postgresql+psycopg://user:password@host/name."

@@ -11,13 +11,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DisconnectionError
 
 BUSY_SECONDS = 30.0
 """How long a statement waits for another's lock."""
 
 _BUSY_PAUSE = 0.02
+
+
+def is_in_memory(url: URL) -> bool:
+    """Whether a SQLite URL names no file."""
+    return url.database in (None, "", ":memory:")
 
 
 def prepare_sqlite(engine: Engine) -> None:
@@ -31,7 +36,7 @@ def prepare_sqlite(engine: Engine) -> None:
     """
     event.listen(engine, "connect", _open)
     event.listen(engine, "begin", _begin)
-    if engine.url.database not in (None, "", ":memory:"):
+    if not is_in_memory(engine.url):
         _guard(engine, Path(str(engine.url.database)))
 
 
@@ -44,8 +49,8 @@ def _guard(engine: Engine, file: Path) -> None:
 
     def remember(_connection: Any, record: Any) -> None:
         nonlocal seen
-        seen = True
         record.info["file"] = _identity(file)
+        seen = seen or record.info["file"] is not None  # a URL in SQLite's own "file:" form names no path to look at
 
     def still_the_same(_connection: Any, record: Any, _proxy: Any) -> None:
         if record.info["file"] != _identity(file):
