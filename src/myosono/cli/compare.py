@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
     from myosono.evaluation.comparison import Comparison
     from myosono.training import Recipe
-    from myosono.training.sweep import Pool
+    from myosono.training.sweep import Entrant, Pool
 
 
 def compare_command(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
-    models: Annotated[str, typer.Option(help="Names, with commas between; see myosono models.")],
+    models: Annotated[
+        str, typer.Option(help="Names, with commas between; see myosono models. NAME:pretrained: from its weights.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder for cells and report; the same command resumes it.")],
     flagship: Annotated[
         str | None, typer.Option(help="The model that the others are set against. Default: the first.")
@@ -55,7 +57,7 @@ def compare_command(
     from myosono.cohort import Cohort
     from myosono.evaluation.comparison import Contender, compare
     from myosono.reporting import write_comparison
-    from myosono.training.sweep import CellStore, collect_entries, plan_cells, run_sweep
+    from myosono.training.sweep import CellStore, collect_entries, order_entrants, plan_cells, run_sweep
 
     opened = Cohort.open(cohort)
     overrides = {key: value for key, value in {"size": size, "epochs": epochs}.items() if value is not None}
@@ -76,10 +78,10 @@ def compare_command(
     threads = max(1, (os.cpu_count() or 1) // workers)
     pool = _pool(workers, threads, ray=ray or address is not None, address=address)
     result = run_sweep(cells, store, pool, threads=threads, command=typed_command(), quiet=False)
-    first = flagship or names[0]
-    champion = Contender(first, first in _names(pretrained), next(iter(recipes)))
+    entrants = order_entrants(names, _names(pretrained), flagship)
+    champion = Contender(*entrants[0], next(iter(recipes)))
     found = compare(collect_entries(cells, store), flagship=champion, quiet=json)
-    profiles, reason = _profiles(names, recipes) if profile else ({}, "not measured: --no-profile was given")
+    profiles, reason = _profiles(entrants, recipes) if profile else ({}, "not measured: --no-profile was given")
     facts = {
         "command": typed_command(),
         "created": now(),
@@ -131,11 +133,14 @@ def _pool(workers: int, threads: int, *, ray: bool, address: str | None) -> Pool
     return InProcess() if workers == 1 else Processes(workers)
 
 
-def _profiles(names: Sequence[str], recipes: Mapping[str, Recipe]) -> tuple[dict[str, dict[str, Any]], str | None]:
+def _profiles(
+    entrants: Sequence[Entrant], recipes: Mapping[str, Recipe]
+) -> tuple[dict[str, dict[str, Any]], str | None]:
     from myosono.export import profile_models
     from myosono.networks.registry import model_kind
 
     side = next(iter(recipes.values())).size
+    names = dict.fromkeys(entrant.model for entrant in entrants)
     networks = [name for name in names if model_kind(name) == "network"]
     try:
         measured = profile_models(networks, input_shape=(1, side, side), repeats=20)

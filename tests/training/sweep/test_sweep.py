@@ -42,6 +42,19 @@ def test_every_fold_of_every_model_is_a_cell_with_the_flagship_first(tiny_cohort
     assert sorted(keys(other)) == sorted(keys(cells))
 
 
+def test_one_network_takes_part_with_both_starts(tiny_cohort, recipe, cells):
+    both = plan_cells(
+        tiny_cohort, {"default": recipe}, models=["stanet_s", "stanet_s:pretrained"], flagship="stanet_s:pretrained"
+    )
+    assert [(cell.recipe.model, cell.recipe.pretrained) for cell in both[:2]] == [
+        ("stanet_s", True),
+        ("stanet_s", False),
+    ]
+    assert len(set(keys(both))) == 4
+    named = plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_s"], pretrained=["stanet_s"])
+    assert keys(named) == [cell.key for cell in both if cell.recipe.pretrained]
+
+
 def test_a_cell_is_another_when_what_decides_it_changes_and_the_same_otherwise(tiny_cohort, recipe, cells):
     def first(**changes):
         changed = recipe.model_copy(update=changes)
@@ -158,6 +171,13 @@ def test_ray_finds_the_same(cells, swept, tmp_path):
 def test_what_cannot_be_compared_is_refused(tiny_cohort, recipe):
     with pytest.raises(UsageError, match="twice"):
         plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs", "stanet_xs"])
+    with pytest.raises(UsageError, match="'stanet_s:pretrained' is named twice"):
+        plan_cells(
+            tiny_cohort,
+            {"default": recipe},
+            models=["stanet_s", "stanet_s:pretrained"],
+            pretrained=["stanet_s"],
+        )
     with pytest.raises(UsageError, match="not among the models"):
         plan_cells(tiny_cohort, {"default": recipe}, models=["stanet_xs"], flagship="stanet_s")
     with pytest.raises(UsageError, match="has folds"):

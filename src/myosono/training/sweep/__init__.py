@@ -5,6 +5,7 @@ from __future__ import annotations
 from myosono.training.sweep.board import SweepBoard
 from myosono.training.sweep.cells import Cell, Contest, plan_cells
 from myosono.training.sweep.collect import collect_entries, condition_of, contender_of
+from myosono.training.sweep.entrants import Entrant, order_entrants
 from myosono.training.sweep.pools import InProcess, Pool, Processes, RayTasks
 from myosono.training.sweep.run import SweepResult, run_sweep
 from myosono.training.sweep.store import CellStore
@@ -13,6 +14,7 @@ __all__ = [
     "Cell",
     "CellStore",
     "Contest",
+    "Entrant",
     "InProcess",
     "Pool",
     "Processes",
@@ -22,6 +24,7 @@ __all__ = [
     "collect_entries",
     "condition_of",
     "contender_of",
+    "order_entrants",
     "plan_cells",
     "run_sweep",
 ]

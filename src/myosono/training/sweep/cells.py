@@ -17,6 +17,7 @@ from myosono.networks import create_model, model_kind
 from myosono.networks.starting_weights import starting_weights_sha256
 from myosono.training.fold_task import IDENTITY
 from myosono.training.recipe import Recipe
+from myosono.training.sweep.entrants import order_entrants, unique
 from myosono.training.train import make_recipe_split, target_rows
 
 PREDICTION_FORMAT = 1
@@ -154,9 +155,10 @@ def plan_cells(
     recipes
         By name; their model, task, split and seed are replaced.
     models
-        Registered or timm names, in the order in which they are fitted.
+        Registered or timm names, in the order in which they are fitted; with ``:pretrained`` behind it a network starts
+        from pretrained weights, so one may be named with both starts.
     pretrained
-        Those of ``models`` that start from pretrained weights.
+        Those of ``models`` that start from pretrained weights without the ending.
     flagship
         Goes first. Default: the first model.
     only_folds
@@ -167,19 +169,19 @@ def plan_cells(
     UsageError
         If nothing is asked for, a name is given twice, or a fold, flagship or pretrained name is not among them.
     """
-    ordered = _ordered_models(models, pretrained, flagship)
+    entrants = order_entrants(models, pretrained, flagship)
     structures: dict[tuple[str, int, str], str] = {}
     cells = []
-    for seed in _unique(seeds, "seed"):
+    for seed in unique(seeds, "seed"):
         for recipe_name, recipe in recipes.items():
-            for task in _unique(tasks, "task"):
-                for split in _unique(splits, "split"):
+            for task in unique(tasks, "task"):
+                for split in unique(splits, "split"):
                     name = default_task(cohort.info.classes) if task == "auto" else task
                     settings = _with(recipe, task=name, split=split, seed=seed)
                     contest = make_contest(cohort, settings)
                     for fold in _chosen(contest, only_folds):
-                        for model in ordered:
-                            full = _with(settings, model=model, pretrained=model in pretrained)
+                        for entrant in entrants:
+                            full = _with(settings, model=entrant.model, pretrained=entrant.pretrained)
                             structure = _cached_structure(structures, full, len(contest.classes))
                             cells.append(Cell(contest, full, recipe_name, fold, structure))
     return cells
@@ -187,24 +189,6 @@ def plan_cells(
 
 def _with(recipe: Recipe, **changes: Any) -> Recipe:
     return Recipe.model_validate({**recipe.model_dump(), **changes})
-
-
-def _ordered_models(models: Sequence[str], pretrained: Sequence[str], flagship: str | None) -> list[str]:
-    given = _unique(models, "model")
-    for name in [*pretrained, *([] if flagship is None else [flagship])]:
-        if name not in given:
-            raise UsageError(f"{name!r} is not among the models {', '.join(given)}", remedy="Add it to --models")
-    first = flagship or given[0]
-    return [first, *(name for name in given if name != first)]
-
-
-def _unique(values: Sequence[Any], what: str) -> list[Any]:
-    if not values:
-        raise UsageError(f"a comparison needs at least one {what}")
-    twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
-    if twice is not None:
-        raise UsageError(f"{what} {twice!r} is named twice")
-    return list(values)
 
 
 def _chosen(contest: Contest, only: Sequence[int] | None) -> list[int]:
