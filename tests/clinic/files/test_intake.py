@@ -146,3 +146,14 @@ def test_a_uid_that_is_none_is_not_believed(take, tmp_path) -> None:
 def test_a_chinese_name_survives(take, tmp_path) -> None:
     data = edited(tmp_path, SpecificCharacterSet="ISO_IR 192", PatientName="王^小东=王^小东")
     assert "王^小东" in take(data, "", source="dicom", sender="CART").study.patient_name
+
+
+def test_images_of_two_patients_never_become_one_study(database, take, tmp_path) -> None:
+    first = edited(tmp_path, StudyInstanceUID="1.2.840.5", PatientID="A", SOPInstanceUID="1.2.840.5.1")
+    _, study, _ = take(first, "", source="dicom", sender="CART")
+    stranger = edited(tmp_path, StudyInstanceUID="1.2.840.5", PatientID="B", SOPInstanceUID="1.2.840.5.2")
+    with pytest.raises(UploadError, match="'B', its study has images of 'A'"):
+        take(stranger, "", source="dicom", sender="CART")
+    silent = edited(tmp_path, StudyInstanceUID="1.2.840.5", PatientID="", SOPInstanceUID="1.2.840.5.3")
+    assert take(silent, "", source="dicom", sender="CART").study.id == study.id
+    assert (count(database, Study), count(database, StoredImage)) == (1, 2)

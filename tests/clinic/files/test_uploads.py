@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from sqlalchemy import select
 
@@ -60,6 +61,45 @@ def test_dicom_goes_by_its_header(send, database, make_muscle) -> None:
         pytest.skip("pydicom's test file US1_UNCR.dcm is not installed")
     outcome = send(packed({"a.dcm": Path(path).read_bytes(), "b.png": make_muscle(1)}), "all.zip")
     assert len({one.study_id for one in outcome.accepted}) == 2
+
+
+def without_study(patient: str, number: int) -> bytes:
+    """A DICOM image whose Study Instance UID an anonymiser took away."""
+    path = get_testdata_file("US1_UNCR.dcm", download=False)
+    if path is None:
+        pytest.skip("pydicom's test file US1_UNCR.dcm is not installed")
+    dataset = dcmread(path)
+    del dataset.StudyInstanceUID
+    dataset.PatientID, dataset.SOPInstanceUID = patient, f"1.2.840.6.{number}"
+    stream = io.BytesIO()
+    dataset.save_as(stream)
+    return stream.getvalue()
+
+
+def test_headers_without_a_study_are_parted_by_their_patient(send, database) -> None:
+    members = {f"IM{n:04d}.dcm": without_study(patient, n) for n, patient in enumerate(("A", "B", "A"))}
+    studies = [one.study_id for one in send(packed(members), "all.zip").accepted]
+    assert studies[0] == studies[2] != studies[1]
+    with database.session(writes=False) as session:
+        assert [study.patient_id for study in session.scalars(select(Study).order_by(Study.id))] == ["A", "B"]
+
+
+def test_an_image_of_another_patient_is_refused_and_the_others_are_taken(send) -> None:
+    path = get_testdata_file("US1_UNCR.dcm", download=False)
+    if path is None:
+        pytest.skip("pydicom's test file US1_UNCR.dcm is not installed")
+    members = {}
+    for number, patient in enumerate(("A", "B", "A")):
+        dataset = dcmread(path)
+        dataset.StudyInstanceUID = "1.2.840.7"
+        dataset.PatientID, dataset.SOPInstanceUID = patient, f"1.2.840.7.{number}"
+        stream = io.BytesIO()
+        dataset.save_as(stream)
+        members[f"{number}.dcm"] = stream.getvalue()
+    outcome = send(packed(members), "all.zip")
+    assert [one.name for one in outcome.accepted] == ["all.zip/0.dcm", "all.zip/2.dcm"]
+    assert [one.name for one in outcome.refused] == ["all.zip/1.dcm"]
+    assert "'B', its study has images of 'A'" in outcome.refused[0].reason
 
 
 def test_images_can_be_added_to_a_study(send, database, make_muscle) -> None:

@@ -128,6 +128,25 @@ def test_object_without_an_image_cannot_be_understood(
     assert stored(database) == []
 
 
+def test_another_patient_under_the_same_study_is_refused(
+    settings: ClinicSettings, database: Database, ourselves: Peer, tmp_path: Path
+) -> None:
+    study = generate_uid()
+    paths = [variant(real_file("US1_J2KR.dcm"), tmp_path / f"{number}.dcm", study, number) for number in range(2)]
+    for path, patient in zip(paths, ("A", "B"), strict=True):
+        dataset = dcmread(path)
+        dataset.PatientID = patient
+        dataset.save_as(path)
+    first, second = store(settings, ourselves, paths)
+    assert first.error is None
+    assert second.refused
+    assert "0xC000" in str(second.error)
+    assert len(stored(database)) == 1
+    with database.session(writes=False) as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "refuse")).one()
+        assert "Patient ID 'B'" in entry.detail["reason"]
+
+
 def test_full_disk_tells_the_sender_to_come_again(
     start_scp: Callable[..., StorageScp], database: Database, tmp_path: Path
 ) -> None:

@@ -56,7 +56,10 @@ class PatientFacts:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of a file and its study; UIDs are None unless it is DICOM."""
+    """What is known of a file and its study; UIDs are None unless it is DICOM.
+
+    ``header_patient_id`` is what a DICOM header states, `patient` may also go by the file's name.
+    """
 
     suffix: str
     patient: PatientFacts = field(default_factory=PatientFacts)
@@ -70,6 +73,7 @@ class FileFacts:
     device: str = ""
     muscle: str | None = None
     side: str | None = None
+    header_patient_id: str = ""
 
 
 def read_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
@@ -168,6 +172,7 @@ def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
             device=(joined_text(dataset, "Manufacturer", "ManufacturerModelName") or "")[:200],
             muscle=muscle or named.muscle,
             side=side or named.side,
+            header_patient_id=_patient_id(dataset),
         )
 
 
@@ -178,12 +183,16 @@ def _patient(dataset: Dataset, named: str | None) -> PatientFacts:
     if age is None and born is not None and examined is not None and examined >= born:
         age = round((examined - born).days / _DAYS_PER_YEAR, 1)
     return PatientFacts(
-        id=(joined_text(dataset, "PatientID") or named or "")[:64],
+        id=_patient_id(dataset) or (named or "")[:64],
         name=(joined_text(dataset, "PatientName") or "")[:200],
         sex=sex if sex in ("F", "M", "O") else "",
         birth_date=born,
         age=age,
     )
+
+
+def _patient_id(dataset: Dataset) -> str:
+    return (joined_text(dataset, "PatientID") or "")[:64]
 
 
 def _age(text: str) -> float | None:

@@ -16,7 +16,7 @@ from myosono.clinic import audit, events
 from myosono.clinic.database.models import StoredImage, Study, utc_now
 from myosono.clinic.files.header import FileFacts, read_facts
 from myosono.clinic.files.store import FileStore, StoredFile
-from myosono.errors import ClinicError
+from myosono.errors import ClinicError, UploadError
 from myosono.imaging import Limits
 
 
@@ -33,7 +33,7 @@ class Origin:
     name
         What the file was called, with folders (posix).
     study_uid
-        Of files that are no DICOM: those with one belong together. None makes a study of its own.
+        Of files whose header names no study: those with one belong together. None makes a study of its own.
     patient_id, patient_name, patient_sex, patient_age
         Over what the file says, where they are given; sex is ``F`` or ``M``, age is in years.
     description
@@ -84,7 +84,8 @@ def accept(session: Session, store: FileStore, data: bytes | Path, origin: Origi
     Raises
     ------
     UploadError
-        If it is no image that is read here, or too large; `DiskFullError` if there is no room.
+        If it is no image that is read here, too large, or of another patient than its study; `DiskFullError` if there
+        is no room.
     """
     return enqueue(session, stage(store, data, origin))
 
@@ -100,9 +101,15 @@ def enqueue(session: Session, staged: Staged) -> Accepted:
 
     A DICOM instance that the study has already is not taken again, even if a few bytes of its header differ (as when
     a PACS sends back what it received); the audit log then names the file that was left aside.
+
+    Raises
+    ------
+    UploadError
+        If the header states another Patient ID than the study has: images of two people are never pooled.
     """
     facts, origin, file = staged.facts, staged.origin, staged.file
     study = _study(session, facts, origin)
+    _check_patient(study, facts)
     found = _find(session, study.id, staged)
     if found is not None:
         if found.sha256 != file.sha256:
@@ -154,6 +161,16 @@ def _study(session: Session, facts: FileFacts, origin: Origin) -> Study:
     except IntegrityError:
         return session.scalars(wanted).one()
     return study
+
+
+def _check_patient(study: Study, facts: FileFacts) -> None:
+    """A study belongs to one patient (PS3.3 A.1.2.2), whatever carts and anonymisers do with its UID."""
+    stated = facts.header_patient_id
+    if stated and study.patient_id and stated != study.patient_id:
+        raise UploadError(
+            f"states Patient ID {stated!r}, its study has images of {study.patient_id!r}",
+            remedy="Correct the Patient ID or the Study Instance UID where the image was made, and send it again.",
+        )
 
 
 def _complete(study: Study, facts: FileFacts, origin: Origin) -> None:

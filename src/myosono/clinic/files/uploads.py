@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from myosono.clinic.database.engine import Database
@@ -12,7 +12,6 @@ from myosono.clinic.files.archive import Member, is_archive, unpack
 from myosono.clinic.files.intake import Origin, Staged, enqueue, stage
 from myosono.clinic.files.store import UNPACKING, FileStore
 from myosono.errors import ClinicError, DiskFullError, UploadError
-from myosono.imaging import facts_from_name
 
 _BATCH = 25
 _SYSTEM_FILES = {"dicomdir", "thumbs.db", "desktop.ini"}
@@ -74,7 +73,7 @@ def receive_upload(
 ) -> UploadOutcome:
     """Take one uploaded file, or all images of an archive.
 
-    DICOM goes into the study of its header. Other images of one upload are one study, unless their names
+    DICOM goes into the study of its header. Other images of one upload are one study, unless headers or names
     (``<patient>_<site>_<shot>``) tell several patients apart.
 
     Parameters
@@ -88,7 +87,7 @@ def receive_upload(
     sender
         Name of the user.
     study_uid
-        Study that images which are no DICOM are added to.
+        Study that images whose header names none are added to.
 
     Returns
     -------
@@ -142,7 +141,7 @@ class _Taken:
             self.refused.append(LeftOut(member.name, member.refusal))
         else:
             try:
-                self.staged.append(stage(self.store, member.path, self._origin(member.name)))
+                self.staged.append(self._in_its_study(stage(self.store, member.path, self._origin(member.name))))
             except DiskFullError:
                 raise
             except UploadError as error:
@@ -154,16 +153,26 @@ class _Taken:
         """Commit what is staged."""
         if not self.staged:
             return
+        found: list[AcceptedFile] = []
+        refused: list[LeftOut] = []
         with self.database.session() as session:
-            done = [(one.origin.name, enqueue(session, one)) for one in self.staged]
-            found = [AcceptedFile(name, study.id, image.id, new) for name, (image, study, new) in done]
+            for one in self.staged:
+                try:
+                    image, study, new = enqueue(session, one)
+                    found.append(AcceptedFile(one.origin.name, study.id, image.id, new))
+                except UploadError as error:
+                    refused.append(LeftOut(one.origin.name, _reason(error)))
         self.accepted += found
+        self.refused += refused
         self.staged.clear()
 
     def _origin(self, name: str) -> Origin:
-        patient = facts_from_name(PurePosixPath(name)).patient_id or ""
-        uid = self.study_uid or _study_uid(self.upload, patient)
-        return Origin("upload", self.sender, name=name, study_uid=uid, description=self.description)
+        return Origin("upload", self.sender, name=name, description=self.description)
+
+    def _in_its_study(self, staged: Staged) -> Staged:
+        """Its patient is known once its header has been read; a header that names a study goes by that."""
+        uid = self.study_uid or _study_uid(self.upload, staged.facts.patient.id)
+        return replace(staged, origin=replace(staged.origin, study_uid=uid))
 
 
 def _reason_to_skip(name: str) -> str:
