@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from highdicom import sr
@@ -12,6 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
 
 from myosono.clinic.dicom.codes import class_code
+from myosono.clinic.dicom.pdf import make_pdf
 from myosono.clinic.dicom.sr import make_sr
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
@@ -139,6 +141,28 @@ def test_reading_again_after_the_signature_is_not_verified(signed_view: StudyVie
     dataset = make_sr(other, sources)
     assert (dataset.VerificationFlag, dataset.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
     assert "physician's reading 3" in groups(dataset)
+
+
+def test_both_physicians_verify_and_are_quoted(
+    signed_view: StudyView, sources: list[Dataset], judged: Callable[[Dataset], str]
+) -> None:
+    second = replace(signed_view.opinions[0], id=4, user="han", full_name="韩梅", diagnosis="IBM", heckmatt={})
+    dataset = make_sr(replace(signed_view, opinions=(*signed_view.opinions, second)), sources)
+    names = [one.VerifyingObserverName.family_name for one in dataset.VerifyingObserverSequence]
+    assert names == ["李雷", "韩梅"]
+    assert {"physician's reading 3", "physician's reading 4"} <= set(groups(dataset))
+    judged(dataset)
+
+
+def test_late_images_are_under_no_signature(signed_view: StudyView, sources: list[Dataset]) -> None:
+    signed_at = signed_view.opinions[0].signed_at
+    assert signed_at is not None
+    late = replace(signed_view.images[0], received=signed_at + timedelta(minutes=1))
+    changed = replace(signed_view, images=(late, *signed_view.images[1:]))
+    assert make_sr(changed, sources).VerificationFlag == "UNVERIFIED"
+    pdf = b"%PDF-1.7 "
+    assert make_pdf(changed, pdf, sources).VerificationFlag == "UNVERIFIED"
+    assert make_pdf(signed_view, pdf, sources).VerificationFlag == "VERIFIED"
 
 
 def test_unread_images_make_it_partial(view: StudyView, sources: list[Dataset]) -> None:

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from myosono.clinic.reports.pdf import render_pdf
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
 
+SIGNED = datetime(2026, 3, 5, 16, 5, tzinfo=UTC)
 MADE = datetime(2026, 3, 6, tzinfo=UTC)
 
 
@@ -50,6 +51,33 @@ def test_an_amended_report_shows_the_reason_and_the_earlier_reading(view: StudyV
     before, after = page.split("Earlier readings", 1)
     assert "Polymyositis (PM)</p>" in before
     assert "Inclusion body myositis (IBM): Finger flexors bright" in after
+
+
+def test_two_physicians_stand_side_by_side_and_neither_is_called_amended(view: StudyView, opinion: Any) -> None:
+    second = opinion(id=2, user="ben", full_name="Dr Ben", diagnosis="Normal", notes="normal for age")
+    both = replace(view, opinions=(opinion(), second))
+    page = render_report(both, "en", {}, made=MADE)
+    assert "Earlier readings" not in page
+    assert "The physicians who signed disagree" in page
+    assert page.index("Dr Ben (ben)") < page.index("Dr Ming Lee (lee)") < page.index("Result of the model")
+    assert page.count("Physician (signed electronically)") == 2
+    agreeing = replace(both, opinions=(opinion(), replace(second, diagnosis="IBM")))
+    assert "disagree" not in render_report(agreeing, "en", {}, made=MADE)
+    assert "意见不一致" in render_report(both, "zh-CN", {}, made=MADE)
+
+
+def test_what_came_after_the_signature_is_told(view: StudyView, opinion: Any) -> None:
+    late = replace(view.images[0], id=50, received=SIGNED + timedelta(hours=1))
+    waiting = replace(late, id=51, status="pending", frames=())
+    changed = replace(view, images=(*view.images, late, waiting), answer="PM", opinions=(opinion(),))
+    page = render_report(changed, "en", {}, made=MADE)
+    assert "Images that came after the signature: 2." in page
+    assert "Images that are not read yet: 1." in page
+    assert "The model&#39;s answer has changed since the signature, from IBM or PM." in page
+    chinese = render_report(changed, "zh-CN", {}, made=MADE)
+    assert "签署之后新到的图像：2 幅。" in chinese
+    assert "签署时为：IBM 或 PM。" in chinese
+    assert "since the signature" not in render_report(replace(view, opinions=(opinion(),)), "en", {}, made=MADE)
 
 
 def test_a_draft_never_shows(view: StudyView, opinion: Any) -> None:

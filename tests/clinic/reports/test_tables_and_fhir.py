@@ -82,6 +82,33 @@ def test_status_follows_the_signature(view: StudyView, opinion: Any) -> None:
         assert "simulation-trained" in report["conclusion"]
 
 
+def test_a_signature_does_not_speak_for_what_came_after_it(view: StudyView, opinion: Any) -> None:
+    bundle = to_fhir(replace(view, answer="PM", opinions=(opinion(),)))
+    (report,) = resources(bundle, "DiagnosticReport")
+    assert report["status"] == "final"
+    assert "has changed since the signature, from IBM or PM" in report["conclusion"]
+    assert {one["status"] for one in resources(bundle, "Observation")} == {"preliminary"}
+
+
+def test_readings_of_two_physicians_both_leave_the_clinic(view: StudyView, opinion: Any) -> None:
+    second = opinion(id=2, user="ben", full_name="Dr Ben", diagnosis="Normal", notes="normal for age")
+    both = replace(view, opinions=(opinion(), second))
+    bundle = to_fhir(both)
+    (report,) = resources(bundle, "DiagnosticReport")
+    assert {one["identifier"][0]["value"] for one in resources(bundle, "Practitioner")} == {"lee", "ben"}
+    assert len(report["resultsInterpreter"]) == 2
+    assert "The physicians who signed disagree." in report["conclusion"]
+    assert "Physician (Dr Ming Lee (lee)): inclusion body myositis (IBM)." in report["conclusion"]
+    assert "Finger flexors bright" in report["conclusion"]
+    assert "conclusionCode" not in report
+    agreeing = replace(both, opinions=(opinion(), replace(second, diagnosis="IBM")))
+    (report,) = resources(to_fhir(agreeing), "DiagnosticReport")
+    assert len(report["conclusionCode"]) == 1
+    row = next(csv.DictReader(io.StringIO(to_csv([both]))))
+    assert (row["physician"], row["physician_diagnosis"]) == ("lee; ben", "IBM; Normal")
+    assert row["changed_since_signature"] == ""
+
+
 def test_only_a_physicians_word_is_a_coded_conclusion(view: StudyView, opinion: Any) -> None:
     (report,) = resources(to_fhir(view), "DiagnosticReport")
     assert "conclusionCode" not in report

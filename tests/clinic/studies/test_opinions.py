@@ -107,6 +107,21 @@ def test_no_signature_under_an_answer_that_has_changed_or_is_not_yet_there(sessi
         sign(session, study.id, ann, Opinion())
 
 
+def test_late_images_keep_a_second_physician_from_signing_until_they_are_read(session, study, ann, bob):
+    signed = sign(session, study.id, ann, Opinion(diagnosis="IBM"))
+    late = study.images[0]
+    late.status = "pending"
+    session.flush()
+    assert study.status == "signed"
+    with pytest.raises(ConflictError, match="still being read"):
+        sign(session, study.id, bob, Opinion(diagnosis="IBM"))
+    with pytest.raises(ConflictError, match="still being read"):
+        amend(session, signed.id, ann, Opinion(diagnosis="PM"), "late images")
+    late.status = "failed"
+    session.flush()
+    assert sign(session, study.id, bob, Opinion(diagnosis="IBM")).signed_at is not None
+
+
 def test_a_draft_can_be_discarded_by_its_author(session, study, ann, bob):
     save_draft(session, study.id, ann, Opinion(notes="a"))
     with pytest.raises(NotFoundError):

@@ -101,10 +101,11 @@ def frame_group(
 
 
 def physician_groups(view: StudyView) -> list[Group]:
-    """The signed reading that holds: one group for the diagnosis, one for each graded muscle; none if unsigned."""
-    signed = view.signed
-    if signed is None:
-        return []
+    """Of each signed reading that holds one group for the diagnosis, one for each graded muscle; none if unsigned."""
+    return [group for signed in view.held for group in _reading_groups(view, signed)]
+
+
+def _reading_groups(view: StudyView, signed: OpinionView) -> list[Group]:
     evaluations = []
     if signed.agrees is not None:
         evaluations.append(sr.QualitativeEvaluation(AGREEMENT, codes.SCT.Yes if signed.agrees else codes.SCT.No))

@@ -98,8 +98,10 @@ def _verdict(draw: ImageDraw.ImageDraw, view: StudyView, left: int) -> None:
     lines = [f"Patient: {'no answer (abstained)' if view.abstained else view.answer}"]
     if view.prediction_set:
         lines.append(f"Prediction set: {', '.join(view.prediction_set)}")
-    signed = view.signed
-    said = "Not signed by a physician" if signed is None else f"Physician: {signed.diagnosis or 'see the report'}"
+    said = "Not signed by a physician"
+    if view.held:
+        stated = dict.fromkeys(one.diagnosis or "see the report" for one in view.held)
+        said = f"Physician{'s differ' if view.differing else ''}: {', '.join(stated)}"
     font = _font(14)
     lines += [said, *(part for reason in view.reasons for part in _wrapped(draw, reason, font, _PANEL_WIDTH))]
     if len(lines) > _VERDICT_LINES:

@@ -9,6 +9,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import EncapsulatedPDFStorage
 
 from myosono.clinic.dicom.header import check_sources, finish, instance_reference, local_time, new_object, stated_at
+from myosono.clinic.studies.signature import covers
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
 
@@ -56,6 +57,6 @@ def make_pdf(view: StudyView, pdf: bytes, sources: Sequence[Dataset]) -> Dataset
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocumentLength = len(pdf)
     dataset.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
-    signed = view.signed
-    dataset.VerificationFlag = "VERIFIED" if signed is not None else "UNVERIFIED"
+    verified = any(covers(one, view) for one in view.held)
+    dataset.VerificationFlag = "VERIFIED" if verified else "UNVERIFIED"
     return finish(dataset, view, "pdf")

@@ -20,8 +20,8 @@ from myosono.clinic.dicom.header import (
     local_time,
     new_object,
     references,
-    stated_at,
 )
+from myosono.clinic.studies.signature import covers, waiting_images
 from myosono.clinic.studies.view import OpinionView, StudyView
 
 SERIES_NUMBER = 9001
@@ -43,7 +43,7 @@ def make_sr(view: StudyView, sources: Sequence[Dataset], *, organization: str = 
     -------
     Dataset
         With file meta information, ready to be written or sent. ``VERIFIED`` and ``FINAL`` only if a physician has
-        signed a reading in sight of the very answer and model that the document states.
+        signed a reading in sight of the very answer, model and images that the document states.
 
     Raises
     ------
@@ -136,25 +136,22 @@ def _scheme() -> Dataset:
 
 def _set_flags(dataset: Dataset, view: StudyView, organization: str) -> None:
     """Completion, verification and finality (PS3.3 C.17.2)."""
-    unread = [image for image in view.images if image.status in ("pending", "reading")]
-    dataset.CompletionFlag = "PARTIAL" if unread else "COMPLETE"
-    if unread:
-        dataset.CompletionFlagDescription = f"{len(unread)} images of the study are still unread"
-    signed = view.signed
-    if unread or signed is None or not _covers(signed, view):
-        dataset.VerificationFlag = "UNVERIFIED"
-        dataset.PreliminaryFlag = "PRELIMINARY"
-        return
-    dataset.VerificationFlag = "VERIFIED"
-    dataset.PreliminaryFlag = "FINAL"
+    waiting = waiting_images(view)
+    dataset.CompletionFlag = "PARTIAL" if waiting else "COMPLETE"
+    if waiting:
+        dataset.CompletionFlagDescription = f"{waiting} images of the study are still unread"
+    observers = [_observer(one, dataset, organization) for one in view.held if covers(one, view)]
+    dataset.VerificationFlag = "VERIFIED" if observers else "UNVERIFIED"
+    dataset.PreliminaryFlag = "FINAL" if observers else "PRELIMINARY"
+    if observers:
+        dataset.VerifyingObserverSequence = observers
+
+
+def _observer(opinion: OpinionView, dataset: Dataset, organization: str) -> Dataset:
+    assert opinion.signed_at is not None
     observer = Dataset()
-    observer.VerifyingObserverName = person_name(signed)
+    observer.VerifyingObserverName = person_name(opinion)
     observer.VerifyingOrganization = organization[:64]
     observer.VerifyingObserverIdentificationCodeSequence = []
-    observer.VerificationDateTime = local_time(stated_at(view), dataset).strftime("%Y%m%d%H%M%S%z")
-    dataset.VerifyingObserverSequence = [observer]
-
-
-def _covers(signed: OpinionView, view: StudyView) -> bool:
-    """Whether the physician had before their eyes what the document states of the algorithm."""
-    return signed.model_sha256 == view.model.get("sha256") and signed.model_answer == view.answer
+    observer.VerificationDateTime = local_time(opinion.signed_at, dataset).strftime("%Y%m%d%H%M%S%z")
+    return observer

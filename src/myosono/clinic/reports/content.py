@@ -8,6 +8,7 @@ from typing import Literal
 
 from myosono.anatomy import DIAGNOSES, MUSCLES, SIDES
 from myosono.clinic.reports.language import Translate
+from myosono.clinic.studies.signature import changes_since
 from myosono.clinic.studies.view import OpinionView, SiteView, StudyView
 
 Status = Literal["preliminary", "final", "amended"]
@@ -225,10 +226,9 @@ def agreement(opinion: OpinionView, t: Translate) -> str:
     return f"{said} ({t(opinion.model_answer)})" if opinion.model_answer else said
 
 
-def earlier_readings(view: StudyView) -> tuple[OpinionView, ...]:
-    """Signed readings that another amends, oldest first."""
-    held = view.signed
-    return tuple(one for one in view.opinions if one.signed_at is not None and held is not None and one.id != held.id)
+def doubts(view: StudyView, opinion: OpinionView, t: Translate) -> tuple[str, ...]:
+    """What changed since a reading was signed: its signer has not seen all that the report states."""
+    return tuple(t(change) for change in changes_since(opinion, view))
 
 
 def number(value: float | None) -> str:

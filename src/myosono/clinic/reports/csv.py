@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from myosono.clinic.reports.content import report_status
+from myosono.clinic.studies.signature import changes_since
 from myosono.clinic.studies.view import SiteView, StudyView
 
 _STUDY_COLUMNS = (
     "study_uid", "patient_id", "patient_name", "sex", "birth_date", "age", "accession", "study_date", "device",
     "source", "report_status", "answer", "prediction_set", "abstained", "reasons", "physician", "physician_diagnosis",
-    "signed_at", "model", "model_sha256", "warnings",
+    "signed_at", "changed_since_signature", "model", "model_sha256", "warnings",
 )  # fmt: skip
 _SITE_COLUMNS = (
     "site", "muscle", "side", "images", "site_label", "echo_intensity", "z_score", "z_score_note",
@@ -35,7 +36,7 @@ def to_csv(views: Iterable[StudyView]) -> str:
     -------
     str
         CSV (RFC 4180) with a header. A text cell that a spreadsheet would take for a formula starts with an
-        apostrophe (OWASP, CSV injection); lists are joined by ``"; "``.
+        apostrophe (OWASP, CSV injection); lists, and readings of several physicians, are joined by ``"; "``.
     """
     studies = list(views)
     classes = list(dict.fromkeys(name for view in studies for name in view.classes))
@@ -53,7 +54,7 @@ def to_csv(views: Iterable[StudyView]) -> str:
 
 
 def _study_row(view: StudyView) -> dict[str, Any]:
-    signed = view.signed
+    held = view.held
     return {
         "study_uid": view.study_uid,
         "patient_id": view.patient_id,
@@ -70,9 +71,10 @@ def _study_row(view: StudyView) -> dict[str, Any]:
         "prediction_set": "; ".join(view.prediction_set),
         "abstained": view.abstained if view.probabilities is not None else None,
         "reasons": "; ".join(view.reasons),
-        "physician": signed.user if signed else None,
-        "physician_diagnosis": signed.diagnosis if signed else None,
-        "signed_at": signed.signed_at.isoformat() if signed and signed.signed_at else None,
+        "physician": "; ".join(one.user for one in held),
+        "physician_diagnosis": "; ".join(one.diagnosis for one in held),
+        "signed_at": "; ".join(one.signed_at.isoformat() for one in held if one.signed_at),
+        "changed_since_signature": " ".join(dict.fromkeys(text for one in held for text in changes_since(one, view))),
         "model": view.model.get("name"),
         "model_sha256": view.model.get("sha256"),
         "warnings": "; ".join(view.banners),

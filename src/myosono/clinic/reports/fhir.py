@@ -14,10 +14,11 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from myosono.clinic.reports import codes
-from myosono.clinic.reports.content import answer_text, diagnosis_name, readable_name, report_status
+from myosono.clinic.reports.content import answer_text, diagnosis_name, readable_name, report_status, signer
 from myosono.clinic.reports.fhir_observations import patient_observation, site_observation
 from myosono.clinic.reports.fhir_parts import concept, reference, storable, text_concept, url_of
 from myosono.clinic.reports.language import translator
+from myosono.clinic.studies.signature import changes_since
 from myosono.clinic.studies.view import OpinionView, StudyView
 from myosono.errors import ClinicError
 from myosono.extras import require
@@ -64,7 +65,6 @@ def to_fhir(view: StudyView, *, pdf: bytes | None = None) -> dict[str, Any]:
         If ``fhir.resources`` is not installed.
     """
     ids = _Ids(view.study_uid)
-    signed = view.signed
     sites = [site for site in view.sites if site.images or site.heckmatt is not None]
     observations = [patient_observation(view, ids.of)] if view.probabilities is not None else []
     observations += [site_observation(view, site, ids.of) for site in sites]
@@ -73,7 +73,7 @@ def to_fhir(view: StudyView, *, pdf: bytes | None = None) -> dict[str, Any]:
         _patient(view, ids),
         _imaging_study(view, ids),
         *([_device(view, ids)] if view.model else []),
-        *([_practitioner(signed, ids)] if signed else []),
+        *(_practitioner(one, ids) for one in _by_user(view)),
         *observations,
     ]
     bundle: dict[str, Any] = {
@@ -124,12 +124,12 @@ def _report(view: StudyView, ids: _Ids, results: list[str], pdf: bytes | None) -
     if view.study_date:
         report["effectiveDateTime"] = view.study_date.isoformat()
     if signed:
-        report["resultsInterpreter"] = [reference(ids.of(f"practitioner {signed.user}"))]
-        if signed.diagnosis in codes.DIAGNOSES:
-            # Only a physician's word is a diagnosis; the model's stays an observation.
-            report["conclusionCode"] = [concept(codes.DIAGNOSES[signed.diagnosis])]
-        elif signed.diagnosis:
-            report["conclusionCode"] = [text_concept(diagnosis_name(signed.diagnosis, t))]
+        report["resultsInterpreter"] = [reference(ids.of(f"practitioner {one.user}")) for one in _by_user(view)]
+    if signed and signed.diagnosis and not view.differing:
+        # Only a physician's word is a diagnosis; of two who disagree two codes would claim both.
+        code = codes.DIAGNOSES.get(signed.diagnosis)
+        named = concept(code) if code else text_concept(diagnosis_name(signed.diagnosis, t))
+        report["conclusionCode"] = [named]
     if pdf is not None:
         data = base64.b64encode(pdf).decode("ascii")
         report["presentedForm"] = [{"contentType": "application/pdf", "data": data, "title": "Report"}]
@@ -138,18 +138,26 @@ def _report(view: StudyView, ids: _Ids, results: list[str], pdf: bytes | None) -
 
 def _conclusion(view: StudyView) -> str:
     """The physician's words first; the model's answer, its doubts and its warnings always with them."""
-    t, signed, said = translator("en"), view.signed, []
-    if signed:
-        diagnosis = diagnosis_name(signed.diagnosis, t) if signed.diagnosis else "no diagnosis stated"
-        said.append(f"Physician: {diagnosis}.")
-        said += [signed.notes] if signed.notes else []
-        said += [f"Amended because: {signed.amend_reason}"] if signed.amend_reason else []
-    else:
+    t, said = translator("en"), []
+    if view.differing:
+        said.append("The physicians who signed disagree.")
+    for one in reversed(view.held):
+        diagnosis = diagnosis_name(one.diagnosis, t) if one.diagnosis else "no diagnosis stated"
+        said.append(f"Physician ({signer(one)}): {diagnosis}." if len(view.held) > 1 else f"Physician: {diagnosis}.")
+        said += [one.notes] if one.notes else []
+        said += [f"Amended because: {one.amend_reason}"] if one.amend_reason else []
+        said += [f"({change})" for change in changes_since(one, view)]
+    if not view.held:
         said.append("Not signed by a physician.")
     said.append(f"Model: {answer_text(view, t)}.")
     said += [f"({reason})" for reason in view.reasons]
     said += [f"Warning: {banner}." for banner in view.banners]
     return "\n".join(said)
+
+
+def _by_user(view: StudyView) -> list[OpinionView]:
+    """One reading of each physician whose word holds."""
+    return list({one.user: one for one in view.held}.values())
 
 
 def _patient(view: StudyView, ids: _Ids) -> dict[str, Any]:

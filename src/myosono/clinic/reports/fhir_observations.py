@@ -9,6 +9,7 @@ from myosono.clinic.reports import codes
 from myosono.clinic.reports.content import answer_text, answers, diagnosis_name, report_status, site_name
 from myosono.clinic.reports.fhir_parts import coding, concept, quantity, reference, text_concept
 from myosono.clinic.reports.language import translator
+from myosono.clinic.studies.signature import covers
 from myosono.clinic.studies.view import SiteView, StudyView
 
 _ENGLISH = translator("en")
@@ -67,7 +68,7 @@ def _observation(view: StudyView, identity: _Ids, name: str, title: str) -> dict
     observation: dict[str, Any] = {
         "resourceType": "Observation",
         "id": identity(name),
-        "status": report_status(view),
+        "status": _status(view),
         "category": [{"coding": [_IMAGING]}],
         "code": text_concept(title),
         "subject": reference(identity("patient")),
@@ -78,6 +79,11 @@ def _observation(view: StudyView, identity: _Ids, name: str, title: str) -> dict
     if view.model:
         observation["device"] = reference(identity("model"))
     return observation
+
+
+def _status(view: StudyView) -> str:
+    """Of the model's results: a signature speaks for what its physician saw, not for what came after it."""
+    return report_status(view) if any(covers(one, view) for one in view.held) else "preliminary"
 
 
 def _probability(name: str, value: float) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from myosono.anatomy import DIAGNOSES, parse_site
 from myosono.clinic import audit, events
-from myosono.clinic.database.models import PhysicianReading, Study, utc_now
+from myosono.clinic.database.models import PhysicianReading, StoredImage, Study, utc_now
+from myosono.clinic.studies.signature import UNREAD
 from myosono.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 
 OTHER = "Other"
@@ -131,7 +132,7 @@ def sign(
         If images are still being read, the model's answer has changed, or the author has signed already.
     """
     study = _study(session, study_id)
-    _check_signable(study, opinion, seen_answer)
+    _check_signable(session, study, opinion, seen_answer)
     reading = save_draft(session, study_id, author, opinion)
     return _seal(session, study, reading, author, "sign")
 
@@ -164,7 +165,7 @@ def amend(
         raise ConflictError(f"reading {signed_id} was amended already", remedy="Amend the newest version.")
     if not reason.strip():
         raise UsageError("an amendment needs a reason", remedy="Say what was wrong or is new.")
-    _check_signable(study, opinion, seen_answer)
+    _check_signable(session, study, opinion, seen_answer)
     new = PhysicianReading(study_id=study.id, user_id=author.id, amends_id=old.id, amend_reason=reason.strip())
     session.add(new)
     _write(new, study, opinion)
@@ -208,16 +209,22 @@ def _study(session: Session, study_id: int) -> Study:
     return study
 
 
-def _check_signable(study: Study, opinion: Opinion, seen_answer: str | None) -> None:
+def _check_signable(session: Session, study: Study, opinion: Opinion, seen_answer: str | None) -> None:
     if not opinion.diagnosis:
         raise UsageError("a signed reading needs a diagnosis", remedy=f"Choose one, or {NOT_ASSESSABLE!r}.")
-    if study.status == "receiving":
+    if study.status == "receiving" or _unread(session, study):
         raise ConflictError("images of this study are still being read", remedy="Sign when they are done.")
     answer = _answer(study)
     if seen_answer is not None and seen_answer != answer:
         was, now = seen_answer or "nothing", answer or "nothing"
         remedy = "Look at the study again."
         raise ConflictError(f"the model's answer changed from {was} to {now} meanwhile", remedy=remedy)
+
+
+def _unread(session: Session, study: Study) -> bool:
+    """Not by the study's status: what somebody has signed stays ``signed`` while late images are read."""
+    waiting = select(StoredImage.id).where(StoredImage.study_id == study.id, StoredImage.status.in_(UNREAD))
+    return session.scalar(waiting.limit(1)) is not None
 
 
 def _write(reading: PhysicianReading, study: Study, opinion: Opinion) -> None:

@@ -137,7 +137,7 @@ class StudyView:
     completeness
         As in `myosono.quantification.Completeness.to_dict`, or None.
     opinions
-        Oldest first; the last signed one that nothing amends is the one that holds.
+        Oldest first, drafts too; what was signed and nothing amends holds.
     """
 
     id: int
@@ -174,12 +174,33 @@ class StudyView:
 
     @property
     def signed(self) -> OpinionView | None:
-        """The signed reading that holds, None if there is none."""
+        """The signed reading that holds, the newest if several physicians signed; None if there is none."""
         return signed_opinion(self.opinions)
+
+    @property
+    def held(self) -> tuple[OpinionView, ...]:
+        """All signed readings that nothing amends, oldest first: one of each physician who signed."""
+        return held_opinions(self.opinions)
+
+    @property
+    def replaced(self) -> tuple[OpinionView, ...]:
+        """Signed readings that a signed one amends, oldest first."""
+        held = self.held
+        return tuple(one for one in self.opinions if one.signed_at is not None and one not in held)
+
+    @property
+    def differing(self) -> bool:
+        """Whether the physicians who signed disagree on the diagnosis."""
+        return len({one.diagnosis for one in self.held}) > 1
+
+
+def held_opinions(opinions: Sequence[OpinionView]) -> tuple[OpinionView, ...]:
+    """Of readings, oldest first, the signed ones that no signed one amends."""
+    amended = {opinion.amends_id for opinion in opinions if opinion.signed_at is not None}
+    return tuple(one for one in opinions if one.signed_at is not None and one.id not in amended)
 
 
 def signed_opinion(opinions: Sequence[OpinionView]) -> OpinionView | None:
-    """Of readings, oldest first, the last signed one that no signed one amends; None if there is none."""
-    amended = {opinion.amends_id for opinion in opinions if opinion.signed_at is not None}
-    held = [one for one in opinions if one.signed_at is not None and one.id not in amended]
+    """The last of `held_opinions`; None if there is none."""
+    held = held_opinions(opinions)
     return held[-1] if held else None

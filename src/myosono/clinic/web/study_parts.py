@@ -72,19 +72,6 @@ def probability_rows(view: StudyView) -> tuple[ProbabilityRow, ...]:
     )
 
 
-def waiting_images(view: StudyView) -> int:
-    """Images that are still to be read."""
-    return sum(image.status in ("pending", "reading") for image in view.images)
-
-
-def late_images(view: StudyView) -> int:
-    """Images that came after the reading that holds was signed."""
-    signed = view.signed
-    if signed is None or signed.signed_at is None:
-        return 0
-    return sum(image.received > signed.signed_at for image in view.images)
-
-
 def viewer_images(view: StudyView, say: Translate) -> list[dict[str, Any]]:
     """What the viewer's script needs of each image, as plain values; reasons in the language of ``say``."""
     return [_viewer_image(image, say) for image in _by_site(view)]

@@ -12,12 +12,13 @@ from myosono.clinic import audit, events
 from myosono.clinic.reports.content import readable_name
 from myosono.clinic.studies.load import load_study
 from myosono.clinic.studies.opinions import diagnoses, find_draft
+from myosono.clinic.studies.signature import late_images, waiting_images
 from myosono.clinic.studies.view import StudyView
 from myosono.clinic.web.body_map import body_map
 from myosono.clinic.web.pages import render
 from myosono.clinic.web.parameters import Id, User, author_of
 from myosono.clinic.web.security import CurrentUser
-from myosono.clinic.web.study_parts import late_images, muscle_rows, probability_rows, viewer_images, waiting_images
+from myosono.clinic.web.study_parts import muscle_rows, probability_rows, viewer_images
 from myosono.clinic.web.wording import wording
 
 router = APIRouter(include_in_schema=False)
@@ -76,7 +77,7 @@ def _context(request: Request, view: StudyView) -> dict[str, Any]:
         "rows": muscle_rows(view),
         "bars": probability_rows(view),
         "waiting": waiting_images(view),
-        "late_images": late_images(view),
+        "late_images": late_images(view, view.signed),
         "body": body_map(view),
         "muscles": MUSCLES,
         "say": wording(request),
