@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from myosono.cli.audit import audit_command
 from myosono.cli.import_ import import_command
-from myosono.cohort import Cohort, CohortInfo, make_split, prepare_folder, write_cohort
+from myosono.cohort import Cohort, CohortInfo, make_split, write_cohort
 from myosono.cohort.audit import audit_cohort
 from myosono.cohort.near_duplicates import dhash, fingerprint, similar_pairs, similarity_groups
 from myosono.errors import CohortError, MyosonoError, SplitError, UsageError
@@ -24,7 +24,9 @@ from myosono.hashing import sha256_file
 @pytest.fixture
 def build(tmp_path, make_table, make_speckle):
     def _build(change=lambda table: table, pixels=make_speckle) -> Cohort:
-        folder = prepare_folder(tmp_path / "cohort", overwrite=True)
+        folder = tmp_path / "cohort"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "images").mkdir(parents=True)
         table = change(make_table(patients_per_class=6, images_per_patient=3))
         for number, row in enumerate(table.index):
             image = pixels(number)

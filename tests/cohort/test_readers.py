@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from myosono.cohort import get_task, make_split
+from myosono.cohort import Cohort, get_task, make_split
 from myosono.cohort.importing import import_cohort
 from myosono.cohort.published import SCENARIOS, find_fold_files
 from myosono.cohort.readers import ReadOptions, choose_reader
@@ -145,6 +145,47 @@ def test_manifest_as_parquet_with_other_columns(manifest_folder, tmp_path):
     assert cohort.table["sex"].unique().tolist() == ["F"]
     assert cohort.table["age"].isna().sum() == 3
     assert cohort.info.notes == ("6 rows left out by label", "3 values of age are not numbers and were left empty")
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_a_chosen_column_wins_over_one_that_has_our_name(manifest_folder, tmp_path, ours_first):
+    table = pd.read_csv(manifest_folder / "index.csv", dtype=str).rename(columns={"patient_id": "subject"})
+    table.insert(0 if ours_first else len(table.columns), "patient_id", [f"rec{row}" for row in range(len(table))])
+    table.to_csv(manifest_folder / "index.csv", index=False)
+    options = ReadOptions(columns={"patient_id": "subject"})
+    cohort = import_cohort(manifest_folder, tmp_path / "out", options=options, quiet=True).cohort
+    assert set(cohort.table["patient_id"]) == set(table["subject"])
+
+
+def test_a_cohort_is_never_written_over_its_own_originals(tmp_path, make_speckle):
+    study = tmp_path / "study"
+    for number in range(4):
+        file = study / "images" / ("IBM", "Normal")[number % 2] / f"P{number:03d}_RD_1.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(make_speckle(number)).save(file)
+    before = sorted(study.rglob("*"))
+    for source, out in ((study, study), (study / "images", study), (study, study / "cohort")):
+        with pytest.raises(UsageError, match="overlap"):
+            import_cohort(source, out, overwrite=True, quiet=True)
+    other = tmp_path / "other"
+    shutil.copytree(study, other)
+    with pytest.raises(CohortError, match="no cohort that could be replaced"):
+        import_cohort(study, other, overwrite=True, quiet=True)
+    assert sorted(study.rglob("*")) == before
+    assert len(list(other.rglob("*.png"))) == 4
+    assert import_cohort(study, tmp_path / "out", quiet=True).cohort.info.images == 4
+
+
+def test_a_failed_import_leaves_the_cohort_that_was_there(manifest_folder, tmp_path):
+    first = import_cohort(manifest_folder, tmp_path / "out", quiet=True).cohort
+    for file in manifest_folder.rglob("*.png"):
+        file.write_bytes(b"")
+    with pytest.raises(CohortError, match="no image could be imported"):
+        import_cohort(manifest_folder, tmp_path / "out", overwrite=True, quiet=True)
+    again = Cohort.open(tmp_path / "out")
+    assert again.info == first.info
+    assert again.image(again.table["image_id"][0]).ndim == 2
+    assert not (tmp_path / "out" / ".partial").exists()
 
 
 def test_manifest_that_lacks_a_column(manifest_folder, tmp_path):

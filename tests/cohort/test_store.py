@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from myosono.cohort import Cohort, CohortInfo, prepare_folder, validate_table, write_cohort
+from myosono.cohort import Cohort, CohortInfo, new_cohort_folder, validate_table, write_cohort
+from myosono.cohort.folder import check_replaceable
 from myosono.errors import CohortError
 from myosono.hashing import sha256_file
 
 
 @pytest.fixture
 def cohort(tmp_path, make_table, make_speckle):
-    folder = prepare_folder(tmp_path / "cohort")
+    folder = tmp_path / "cohort"
+    (folder / "images").mkdir(parents=True)
     table = make_table(patients_per_class=1, images_per_patient=2)
     for row in table.index:
         file = f"images/{row}.png"
@@ -105,15 +107,52 @@ def test_foreign_folders_are_left_alone(tmp_path, make_table, cohort):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "thesis.docx").write_text("mine")
     with pytest.raises(CohortError, match=r"'thesis\.docx', which is not part of a cohort"):
-        prepare_folder(tmp_path / "letters", overwrite=True)
+        check_replaceable(tmp_path / "letters", overwrite=True)
     with pytest.raises(CohortError, match="not part of a cohort"):
         write_cohort(tmp_path / "letters", make_table(), CohortInfo("x"))
     with pytest.raises(CohortError, match="--overwrite"):
-        prepare_folder(cohort.folder)
-    assert not list((prepare_folder(cohort.folder, overwrite=True) / "images").iterdir())
+        check_replaceable(cohort.folder, overwrite=False)
     (tmp_path / "file").write_text("")
     with pytest.raises(CohortError, match="a file is in the way"):
-        prepare_folder(tmp_path / "file")
+        check_replaceable(tmp_path / "file", overwrite=True)
+
+
+def test_images_that_are_no_cohort_are_nobodys_to_replace(tmp_path):
+    (tmp_path / "study" / "images").mkdir(parents=True)
+    with (
+        pytest.raises(CohortError, match=r"'images' but no cohort\.json"),
+        new_cohort_folder(tmp_path / "study", overwrite=True),
+    ):
+        pass
+    assert (tmp_path / "study" / "images").is_dir()
+
+
+def half_write(folder):
+    with new_cohort_folder(folder, overwrite=True) as aside:
+        (aside / "images" / "half.png").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+
+def test_a_new_cohort_takes_the_place_of_the_old_only_when_it_is_whole(tmp_path, make_table, cohort):
+    before = sorted(path.relative_to(cohort.folder) for path in cohort.folder.rglob("*"))
+    with pytest.raises(KeyboardInterrupt):
+        half_write(cohort.folder)
+    assert sorted(path.relative_to(cohort.folder) for path in cohort.folder.rglob("*")) == before
+    with new_cohort_folder(cohort.folder, overwrite=True) as aside:
+        (aside / "images" / "new.png").write_bytes(b"new")
+        write_cohort(aside, make_table(), CohortInfo("new"))
+    assert Cohort.open(cohort.folder).info.name == "new"
+    assert [path.name for path in (cohort.folder / "images").iterdir()] == ["new.png"]
+
+
+def test_what_a_killed_import_left_is_no_obstacle(tmp_path, make_table):
+    folder = tmp_path / "cohort"
+    (folder / ".partial" / "images").mkdir(parents=True)
+    (folder / ".partial" / "images" / "half.png").write_bytes(b"half")
+    with new_cohort_folder(folder) as aside:
+        write_cohort(aside, make_table(), CohortInfo("new"))
+    assert sorted(path.name for path in folder.iterdir()) == ["cohort.json", "cohort.parquet", "images"]
+    assert list((folder / "images").iterdir()) == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2, "name": "x"}', '{"format": 1}'])

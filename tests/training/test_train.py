@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from myosono.errors import CohortError, RunError, SplitError, UsageError
 from myosono.export.artefact import load_network
 from myosono.formats import RUN_FORMAT
 from myosono.networks import Preprocess
 from myosono.training import Run, train
+from myosono.training.resuming import FoldCheckpoint
 
 KEPT = ["image_id", "fold", "role", "target"]
 
@@ -92,6 +94,54 @@ def test_what_resumes_is_the_last_epoch_and_not_the_best(tiny_cohort, tiny_recip
     assert facts["best_epoch"] < 3, "the last epoch is the best: this proves nothing"
     epochs = [torch.load(run.fold_folder(0) / f"{name}.ckpt", weights_only=False)["epoch"] for name in ("best", "last")]
     assert epochs == [facts["best_epoch"], 3]
+
+
+def test_a_moved_run_that_had_stopped_early_ends_as_it_would_have(tiny_cohort, tiny_recipe, tmp_path):
+    recipe = tiny_recipe.model_copy(update={"epochs": 12, "patience": 1, "learning_rate": 0.03})
+    whole, _ = train(tiny_cohort, recipe, tmp_path / "whole", only_folds=[0], quiet=True)
+    expected = pd.read_csv(whole.fold_folder(0) / "log.csv")
+    assert len(expected) < 12, "never stopped early: this proves nothing"
+    kept = probabilities(whole)
+    moved = tmp_path / "moved"
+    whole.path.rename(moved)
+    for name in ("fold.json", "predictions.parquet"):  # killed before it had predicted
+        (moved / "fold_0" / name).unlink()
+    resumed, _ = train(tiny_cohort, recipe, moved, only_folds=[0], quiet=True)
+    pd.testing.assert_frame_equal(probabilities(resumed), kept, check_exact=True)
+    pd.testing.assert_frame_equal(pd.read_csv(moved / "fold_0" / "log.csv"), expected)
+
+
+def test_a_checkpoint_in_a_moved_folder_keeps_the_best_score(tmp_path):
+    old = FoldCheckpoint(tmp_path / "old", filename="best", monitor="loss")
+    path = str(tmp_path / "old" / "best.ckpt")
+    score = torch.tensor(0.25)
+    state = old.state_dict() | {
+        "best_model_score": score,
+        "best_model_path": path,
+        "kth_best_model_path": path,
+        "kth_value": score,
+        "best_k_models": {path: score},
+    }
+    new = FoldCheckpoint(tmp_path / "new", filename="best", monitor="loss")
+    new.load_state_dict(state)
+    here = str((tmp_path / "new" / "best.ckpt").resolve())
+    assert (new.best_model_score, new.kth_value, new.best_k_models) == (score, score, {here: score})
+    assert (new.best_model_path, new.kth_best_model_path, new.last_model_path) == (here, here, "")
+    assert new.state_key == ModelCheckpoint(tmp_path / "old", filename="best", monitor="loss").state_key
+
+
+def test_folds_fitted_one_by_one_stand_together(tiny_run, tiny_cohort, tiny_recipe, tmp_path):
+    whole, evaluation = tiny_run
+    first, _ = train(tiny_cohort, tiny_recipe, tmp_path / "run", only_folds=[0], quiet=True)
+    assert (first.facts["status"], set(first.predictions()["fold"])) == ("some folds finished", {0})
+    others = [fold for fold in whole.folds if fold != 0]
+    run, found = train(tiny_cohort, tiny_recipe, tmp_path / "run", only_folds=others, quiet=True)
+    assert run.facts["status"] == "finished"
+    pd.testing.assert_frame_equal(probabilities(run), probabilities(whole), check_exact=True)
+    assert found.to_dict() == evaluation.to_dict()
+    again, _ = train(tiny_cohort, tiny_recipe, tmp_path / "run", only_folds=[0], quiet=True)
+    assert again.facts["status"] == "finished"
+    assert set(again.predictions()["fold"]) == set(whole.folds)
 
 
 def _train_until_killed(cohort_folder, recipe, out):

@@ -3,10 +3,11 @@
 See docs/architecture.md for the columns, and :mod:`myosono.cohort.simulation` for simulated cohorts.
 """
 
+from myosono.cohort.folder import new_cohort_folder
 from myosono.cohort.overlap import FoldOverlap, split_overlap
 from myosono.cohort.schema import COLUMNS, OPTIONAL_COLUMNS, label_conflicts, ordered_classes, validate_table
 from myosono.cohort.splits import SPLIT_KINDS, Split, make_split
-from myosono.cohort.store import Cohort, CohortInfo, is_cohort, prepare_folder, write_cohort
+from myosono.cohort.store import Cohort, CohortInfo, is_cohort, write_cohort
 from myosono.cohort.tasks import TASKS, Task, default_task, get_task
 
 __all__ = [
@@ -24,8 +25,8 @@ __all__ = [
     "is_cohort",
     "label_conflicts",
     "make_split",
+    "new_cohort_folder",
     "ordered_classes",
-    "prepare_folder",
     "split_overlap",
     "validate_table",
     "write_cohort",

@@ -14,11 +14,12 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from myosono.cohort.folder import new_cohort_folder
 from myosono.cohort.near_duplicates import Fingerprint, fingerprint, similar_pairs, similarity_groups
 from myosono.cohort.readers import Failure, ReadOptions, Shot, Source, choose_reader
 from myosono.cohort.schema import OPTIONAL_COLUMNS, label_conflict_error, ordered_classes, validate_table
-from myosono.cohort.store import FAILURES, FOLDS, IMAGES, Cohort, CohortInfo, is_cohort, prepare_folder, write_cohort
-from myosono.errors import CohortError, MyosonoError, UsageError
+from myosono.cohort.store import FAILURES, FOLDS, IMAGES, Cohort, CohortInfo, is_cohort, write_cohort
+from myosono.errors import CohortError, UsageError
 from myosono.hashing import sha256_bytes
 from myosono.progress import track
 
@@ -79,7 +80,7 @@ def import_cohort(
     Raises
     ------
     UsageError
-        The source does not exist or is a cohort already, or an option contradicts another.
+        The source does not exist, is a cohort already or overlaps ``out``, or an option contradicts another.
     CohortError
         No reader fits, the source as a whole is unusable, or none of its images can be read.
     """
@@ -91,22 +92,28 @@ def import_cohort(
         raise UsageError("near-duplicates cannot be found without pixels")
     if is_cohort(path):
         raise UsageError("this is a cohort already", path=path, remedy="Use it as it is")
+    _refuse_overlap(path, Path(out))
     chosen, reason = choose_reader(path, reader)
     opened = chosen.read(path, options)
-    folder = prepare_folder(out, overwrite=overwrite)
+    facts = _Facts(path, chosen.name, name, licence, allow_label_conflicts)
     try:
-        store = _Store(folder, refuse_conflicts=options.patients_named and not allow_label_conflicts)
-        failures = store.take(opened, quiet=quiet)
-        cohort = _finish(
-            store, failures, opened, options, _Facts(path, chosen.name, name, licence, allow_label_conflicts)
-        )
-    except MyosonoError:
-        # Half a cohort must not be mistaken for one, nor stand in the way of the next attempt.
-        shutil.rmtree(folder)
-        raise
+        with new_cohort_folder(out, overwrite=overwrite) as folder:
+            store = _Store(folder, refuse_conflicts=options.patients_named and not allow_label_conflicts)
+            failures = store.take(opened, quiet=quiet)
+            _finish(store, failures, opened, options, facts)
     finally:
         opened.close()
-    return ImportResult(cohort, chosen.name, reason, tuple(failures))
+    return ImportResult(Cohort.open(out), chosen.name, reason, tuple(failures))
+
+
+def _refuse_overlap(source: Path, out: Path) -> None:
+    """The cohort is a copy: it must neither lie among the originals nor replace them."""
+    originals, target = source.resolve(), out.resolve()
+    inside = originals.is_dir() and originals in (target, *target.parents)
+    if inside or target in originals.parents:
+        raise UsageError(
+            f"--out {out} and the source overlap", path=source, remedy="Choose a folder outside the source for --out"
+        )
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ class _Facts:
     allow_label_conflicts: bool
 
 
-def _finish(store: _Store, failures: list[Failure], opened: Source, options: ReadOptions, facts: _Facts) -> Cohort:
+def _finish(store: _Store, failures: list[Failure], opened: Source, options: ReadOptions, facts: _Facts) -> None:
     folder = store.folder
     if not store.rows:
         first = f" (first: {failures[0].source}: {failures[0].reason})" if failures else ""
@@ -132,7 +139,7 @@ def _finish(store: _Store, failures: list[Failure], opened: Source, options: Rea
         licence=facts.licence or opened.licence,
         notes=tuple(notes),
     )
-    return write_cohort(folder, table, info, allow_label_conflicts=facts.allow_label_conflicts)
+    write_cohort(folder, table, info, allow_label_conflicts=facts.allow_label_conflicts)
 
 
 def read_metadata(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -22,7 +21,10 @@ from myosono.provenance import now, versions
 
 FORMAT = 1
 TABLE, INFO, IMAGES, FOLDS, FAILURES = "cohort.parquet", "cohort.json", "images", "folds", "failures.csv"
-_OURS = frozenset({TABLE, INFO, IMAGES, FOLDS, FAILURES})
+PARTIAL = ".partial"
+"""Folder within a cohort's in which a new one is written."""
+
+_OURS = frozenset({TABLE, INFO, IMAGES, FOLDS, FAILURES, PARTIAL})
 
 
 @dataclass(frozen=True)
@@ -164,27 +166,6 @@ def content_hash(table: pd.DataFrame) -> str:
     return sha256_lines(sorted("\t".join(row) for row in rows))
 
 
-def prepare_folder(out: str | Path, *, overwrite: bool = False) -> Path:
-    """Make ``out`` ready for a new cohort: an empty folder with ``images/``.
-
-    Raises
-    ------
-    CohortError
-        ``out`` is a file, holds something that is not a cohort, or holds a cohort and ``overwrite`` is false.
-    """
-    folder = Path(out)
-    _refuse_foreign(folder)
-    held = list(folder.iterdir()) if folder.is_dir() else []
-    if held and not overwrite:
-        raise CohortError(
-            "there is a cohort here already", path=folder, remedy="Choose another --out or pass --overwrite"
-        )
-    for entry in held:
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def write_cohort(
     out: str | Path, table: pd.DataFrame, info: CohortInfo, *, allow_label_conflicts: bool = False
 ) -> Cohort:
@@ -193,7 +174,7 @@ def write_cohort(
     Parameters
     ----------
     out
-        The cohort folder; call :func:`prepare_folder` before writing images into it.
+        The cohort folder; see :func:`myosono.cohort.folder.new_cohort_folder` for one that images are written into.
     table
         One row per image; ``file`` is relative to ``out``, or ``""`` in a metadata-only cohort.
     info
@@ -207,7 +188,7 @@ def write_cohort(
         The table breaks the schema, an image file is missing, or ``out`` holds something that is not a cohort.
     """
     folder = Path(out)
-    _refuse_foreign(folder)
+    refuse_foreign(folder)
     checked = validate_table(table, allow_label_conflicts=allow_label_conflicts, path=folder)
     for file in checked["file"]:
         if file and not (folder / file).is_file():
@@ -251,7 +232,8 @@ def _read_info(folder: Path) -> CohortInfo:
     return CohortInfo.from_dict(data, path=source)
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
+    """Raise a `CohortError` if a folder is a file, or holds what is no part of a cohort."""
     if folder.exists() and not folder.is_dir():
         raise CohortError("a file is in the way of the cohort folder", path=folder)
     foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OURS) if folder.is_dir() else []

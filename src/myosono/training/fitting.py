@@ -9,7 +9,6 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from rich.progress import Progress
 
 from myosono.errors import RunError
@@ -21,6 +20,7 @@ from myosono.training.distillation.lessons import Lessons
 from myosono.training.fold_task import FoldTask
 from myosono.training.lightning import plain_trainer, silent
 from myosono.training.module import MONITOR, Classifier
+from myosono.training.resuming import FoldCheckpoint, FoldEarlyStopping
 from myosono.training.views import Views
 
 
@@ -117,14 +117,14 @@ def _trainer(task: FoldTask, progress: EpochProgress) -> pl.Trainer:
     choosing: list[pl.Callback]
     if recipe.keep == "best":
         choosing = [
-            EarlyStopping(MONITOR, patience=recipe.patience, mode="min", check_on_train_epoch_end=False),
-            ModelCheckpoint(task.folder, filename="best", monitor=MONITOR, mode="min", **common),
+            FoldEarlyStopping(MONITOR, patience=recipe.patience, mode="min", check_on_train_epoch_end=False),
+            FoldCheckpoint(task.folder, filename="best", monitor=MONITOR, mode="min", **common),
             # save_last would write only when the best is written; what resumes needs every epoch
-            ModelCheckpoint(task.folder, filename="last", **common),
+            FoldCheckpoint(task.folder, filename="last", **common),
         ]
     else:
         # The file is called best here too: it is the one to predict with.
-        choosing = [ModelCheckpoint(task.folder, filename="best", save_last=True, **common)]
+        choosing = [FoldCheckpoint(task.folder, filename="best", save_last=True, **common)]
     return plain_trainer(
         recipe.epochs,
         accelerator="auto",

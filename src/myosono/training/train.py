@@ -62,7 +62,6 @@ def train(
     facts = _facts(cohort, recipe, classes, split, command)
     facts = _begin(folder, recipe, facts, split)
     inputs = prepare_inputs(cohort, rows["image_id"].tolist(), recipe.size, folder / "inputs.npy", quiet=quiet)
-    parts = []
     with progress_bar(disable=quiet) as bar:
         for fold in folds:
             roles = split.table.loc[split.table["fold"] == fold].set_index("image_id")["role"]
@@ -76,9 +75,9 @@ def train(
                 title=f"fold {fold + 1} of {split.table['fold'].nunique()}",
                 quiet=quiet,
             )
-            parts.append(fit_fold(task, bar))
+            fit_fold(task, bar)
     del inputs
-    return _finish(folder, facts, pd.concat(parts, ignore_index=True), classes, split)
+    return _finish(folder, facts, classes, split)
 
 
 def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -203,9 +202,11 @@ def _begin(folder: Path, recipe: Recipe, facts: dict[str, Any], split: Split) ->
     return facts
 
 
-def _finish(
-    folder: Path, facts: dict[str, Any], predictions: pd.DataFrame, classes: tuple[str, ...], split: Split
-) -> tuple[Run, Evaluation]:
+def _finish(folder: Path, facts: dict[str, Any], classes: tuple[str, ...], split: Split) -> tuple[Run, Evaluation]:
+    """Put together what all finished folds predicted, those of earlier calls too."""
+    finished = Run.open(folder)
+    parts = [pd.read_parquet(finished.fold_folder(fold) / "predictions.parquet") for fold in finished.folds]
+    predictions = pd.concat(parts, ignore_index=True)
     write_parquet(predictions, folder / "predictions.parquet")
     complete = set(predictions["fold"]) == set(split.table["fold"])
     facts = facts | {"status": "finished" if complete else "some folds finished"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
-from myosono.cohort.readers.folders import image_stem, numbered
+from myosono.cohort.readers.folders import ImageIds
 from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
 from myosono.imaging import list_sources, read_frames
 
@@ -96,6 +96,7 @@ def _stream(
     files: list[Path], skipped: list[Failure], root: Path, labels: dict[str, str], options: ReadOptions
 ) -> Iterator[Shot | Failure]:
     yield from skipped
+    ids = ImageIds()
     for file in files:
         try:
             for frame in read_frames(file):
@@ -108,7 +109,7 @@ def _stream(
                 if label in options.exclude_labels:
                     break
                 yield Shot(
-                    numbered(image_stem(file.relative_to(root)), frame),
+                    ids.of(file.relative_to(root), frame),
                     patient,
                     label,
                     exam_id=patient,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
 from myosono.errors import CohortError, ImageError, UsageError
-from myosono.imaging import Frame, facts_from_name, list_sources, read_frames
+from myosono.imaging import Frame, bare_name, facts_from_name, list_sources, read_frames
 
 _TRAILING_SHOT = re.compile(r"^(?P<patient>.+?)[_\-. ]+[A-Za-z]*\d+[A-Za-z]?$")
 
@@ -51,24 +52,55 @@ class ClassFolders:
 
         def stream() -> Iterator[Shot | Failure]:
             yield from failures
+            ids = ImageIds()
             for file in files:
                 patient = patients.get(file.path, "")
                 if options.patients_named and not patient:
                     yield Failure(str(file.path), f"the patient pattern does not match {file.below.as_posix()!r}")
                     continue
-                yield from _shots(file, patient, options)
+                yield from _shots(file, patient, ids, options)
 
         return Source(path.resolve().name, len(files) + len(failures), stream(), notes=[how])
 
 
+class ImageIds:
+    """Gives every image of a source an ``image_id`` of its own.
+
+    The first to ask for an id gets it: the path without what stands behind the last dot. That cuts a DICOM file that is
+    named by its UID, and does not part ``a.png`` from ``a.jpg``; the next one gets its path without the suffix of an
+    image, or all of it. Only images that would have met in one id are named anew: a cohort's hash, and with it
+    every finished cell of a comparison, depends on its ids.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._stems: dict[Path, str] = {}
+
+    def of(self, below: Path, frame: Frame | None = None) -> str:
+        """The id of a file by its path below the source, or of a frame of it; the frames of a file share a stem."""
+        if below not in self._stems:
+            free = (stem for stem in _stems(below) if numbered(stem, frame) not in self._taken)
+            self._stems[below] = next(free)
+        found = numbered(self._stems[below], frame)
+        self._taken.add(found)
+        return found
+
+
+def _stems(below: Path) -> Iterator[str]:
+    yield image_stem(below)
+    yield below.with_name(bare_name(below)).as_posix()
+    yield below.as_posix()
+    yield from (f"{below.as_posix()}-{number}" for number in count(2))
+
+
 def image_stem(below: Path) -> str:
-    """``image_id`` from a relative path: without the suffix of the file."""
+    """``image_id`` from a relative path: without what stands behind the last dot of the file."""
     return below.with_suffix("").as_posix()
 
 
-def numbered(stem: str, frame: Frame) -> str:
+def numbered(stem: str, frame: Frame | None) -> str:
     """``image_id`` of a frame; numbered from 1 where the file holds several."""
-    return stem if frame.frame_count == 1 else f"{stem}-f{frame.frame_index + 1:04d}"
+    return stem if frame is None or frame.frame_count == 1 else f"{stem}-f{frame.frame_index + 1:04d}"
 
 
 def _class_folders(path: Path) -> list[Path]:
@@ -134,16 +166,17 @@ def _leading(file: _File) -> str:
     return match["patient"] if match else ""
 
 
-def _shots(file: _File, patient: str, options: ReadOptions) -> Iterator[Shot | Failure]:
-    stem = f"{file.label}/{image_stem(file.below)}"
+def _shots(file: _File, patient: str, ids: ImageIds, options: ReadOptions) -> Iterator[Shot | Failure]:
+    below = file.label / file.below
     facts = facts_from_name(file.path)
     if options.metadata_only:
-        yield Shot(stem, patient, file.label, exam_id=patient, muscle=facts.muscle or "", side=facts.side or "")
+        image_id = ids.of(below)
+        yield Shot(image_id, patient, file.label, exam_id=patient, muscle=facts.muscle or "", side=facts.side or "")
         return
     try:
         for frame in read_frames(file.path):
             yield Shot(
-                numbered(stem, frame),
+                ids.of(below, frame),
                 patient,
                 file.label,
                 exam_id=patient,

@@ -52,7 +52,8 @@ class Manifest:
         file = _inside(path) or path if path.is_dir() else path
         raw = _read_table(file)
         columns = _columns(raw, file, options)
-        table = raw.rename(columns={theirs: ours for ours, theirs in columns.items()})[list(columns)]
+        # Not by renaming: a column that is not the one chosen may already have our name.
+        table = pd.DataFrame({ours: raw[theirs] for ours, theirs in columns.items()})
         kept = table[~table["label"].isin(options.exclude_labels)] if options.exclude_labels else table
         notes = [f"{len(table) - len(kept)} rows left out by label"] if len(kept) < len(table) else []
         kept, more = _optional_numbers(kept)

@@ -11,7 +11,8 @@ import pandas as pd
 from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from myosono.cohort.store import Cohort, CohortInfo, prepare_folder, write_cohort
+from myosono.cohort.folder import new_cohort_folder
+from myosono.cohort.store import Cohort, CohortInfo, write_cohort
 from myosono.errors import CohortError
 from myosono.hashing import sha256_bytes
 from myosono.progress import progress_bar
@@ -52,11 +53,12 @@ def simulate_cohort(
         If ``out`` holds something else, or a cohort and ``overwrite`` is false, or it cannot be written.
     """
     try:
-        folder = prepare_folder(out, overwrite=overwrite)
-        rows = list(_render_all(config, folder, progress=progress))
+        with new_cohort_folder(out, overwrite=overwrite) as folder:
+            rows = list(_render_all(config, folder, progress=progress))
+            write_cohort(folder, pd.DataFrame(rows), _info(config))
     except OSError as error:
         raise CohortError(f"cannot be written: {error.strerror or error}", path=out) from error
-    return write_cohort(folder, pd.DataFrame(rows), _info(config))
+    return Cohort.open(out)
 
 
 def _render_all(config: SimulationConfig, folder: Path, *, progress: bool) -> Iterator[dict[str, Any]]:
