@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from myosono.training.sweep import Entrant, Pool
 
 
+_DECIDED = {
+    "model": "--models",
+    "pretrained": "--models NAME:pretrained",
+    "task": "--tasks",
+    "split": "--splits",
+    "seed": "--seeds",
+}
+
+
 def compare_command(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
     models: Annotated[
@@ -95,7 +104,7 @@ def compare_command(
     if json:
         print_json(found.to_dict())
     else:
-        _show(found, console())
+        print_comparison(found, console())
         if opened.info.simulated:
             console().print(f"[yellow]{SIMULATED_NOTE}[/]")
         written(report, "report")
@@ -118,11 +127,20 @@ def _recipes(paths: Sequence[Path], overrides: dict[str, Any]) -> dict[str, Reci
     from myosono.training import load_recipe
 
     if not paths:
-        return {"default": load_recipe(None, overrides)}
+        return {"default": _checked(load_recipe(None, overrides), "--set")}
     names = [path.stem for path in paths]
     if len(set(names)) < len(names):
         raise UsageError(f"two recipes are called alike: {', '.join(names)}", remedy="Rename one of the files")
-    return {path.stem: load_recipe(path, dict(overrides)) for path in paths}
+    return {path.stem: _checked(load_recipe(path, dict(overrides)), str(path)) for path in paths}
+
+
+def _checked(recipe: Recipe, source: str) -> Recipe:
+    """Refuse what the comparison decides by its own options: a setting must not be dropped unseen."""
+    for name, option in _DECIDED.items():
+        value = getattr(recipe, name)
+        if value != type(recipe).model_fields[name].default:
+            raise UsageError(f"{source}: {name}: {value} is not taken from a recipe here", remedy=f"Use {option}")
+    return recipe
 
 
 def _pool(workers: int, threads: int, *, ray: bool, address: str | None) -> Pool:
@@ -149,7 +167,8 @@ def _profiles(
     return {one.name: one.to_dict() for one in measured}, None
 
 
-def _show(found: Comparison, screen: Console) -> None:
+def print_comparison(found: Comparison, screen: Console) -> None:
+    """A table of each condition: scores, and differences from the flagship with corrected p-values."""
     from rich.table import Table
 
     for condition in found.conditions:

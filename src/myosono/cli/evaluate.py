@@ -33,6 +33,10 @@ def evaluate_command(
             "--out", "-o", help="Folder for metrics.json and report.html. Default: the run folder, or the table's name."
         ),
     ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another tool's run or table of the same images: paired differences. Repeatable."),
+    ] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Resamples of patients behind each 95 % interval.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON to standard output.")] = False,
@@ -42,6 +46,11 @@ def evaluate_command(
     from myosono.evaluation import evaluate, read_predictions
     from myosono.reporting import write_evaluation_report, write_run_report
 
+    if against:
+        from myosono.cli.against import evaluate_against
+
+        evaluate_against(source, against, out, resamples=resamples, seed=seed, as_json=as_json)
+        return
     if not source.exists():
         raise UsageError("does not exist", path=source, remedy="Name a run folder or a predictions table.")
     if source.is_dir():

@@ -82,16 +82,16 @@ def write_reading(reader: Reader, reading: Reading, out: Path) -> None:
     """Write ``reading.json``, one heat-map overlay an image, and what the threshold removed in ``diagnostics/``."""
     import json
 
-    from myosono.reading import draw_overlay, draw_shrinkage, overlay_name
+    from myosono.reading import draw_overlay, draw_shrinkage, overlay_names
 
     diagnostics = out / "diagnostics"
     diagnostics.mkdir(parents=True, exist_ok=True)
     (out / "reading.json").write_text(
         json.dumps(reading.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    for image in reading.images:
-        draw_overlay(image, reader.artefact.classes, reading.model).save(out / overlay_name(image))
-        draw_shrinkage(image, reading.model).save(diagnostics / overlay_name(image))
+    for image, name in zip(reading.images, overlay_names(reading.images), strict=True):
+        draw_overlay(image, reader.artefact.classes, reading.model).save(out / name)
+        draw_shrinkage(image, reading.model).save(diagnostics / name)
 
 
 def show_reading(reading: Reading, to: Console) -> None:

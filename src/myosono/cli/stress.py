@@ -77,7 +77,7 @@ def stress_command(
 def show_stress(found: StressResult, to: Console) -> None:
     """Whose images, what must be known first, and the largest loss under each degradation."""
     for one in found.models:
-        tone = {"unknown": "bold red", "leaking": "bold red", "other_cohort": "yellow"}.get(one.standing, "dim")
+        tone = {"held_out": "dim", "other_cohort": "yellow"}.get(one.standing, "bold red")
         to.print(f"[{tone}]{escape(one.statement)}[/]", soft_wrap=True)
     if found.simulated:
         to.print(f"[yellow]{SIMULATED_NOTE}[/]")

@@ -1,0 +1,106 @@
+"""`myosono evaluate A --against B`: tools on the same patients, told apart by paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from myosono.cli.compare import print_comparison
+from myosono.cli.output import console, print_json, typed_command, written
+from myosono.errors import PredictionsError, UsageError
+from myosono.provenance import machine, now, versions
+
+if TYPE_CHECKING:
+    from myosono.evaluation import Predictions
+
+
+@dataclass(frozen=True)
+class _Tool:
+    """A tool by the name of its table or run folder."""
+
+    name: str
+    predictions: Predictions
+
+
+def evaluate_against(
+    first: Path, others: Sequence[Path], out: Path | None, *, resamples: int, seed: int, as_json: bool
+) -> None:
+    """Compare tables of predictions, pair by pair with the first, and write the report of a comparison.
+
+    Parameters
+    ----------
+    first
+        A predictions table or a run folder: the others are set against it.
+    others
+        More of them, with predictions of the same images.
+    out
+        Folder of the report. Default: ``<first>_against_<others>`` beside the first.
+
+    Raises
+    ------
+    UsageError
+        If two sources are called alike.
+    PredictionsError
+        If a table cannot be read, has other classes, shares no image with the first, or says something else of an
+        image's patient or target.
+    """
+    from myosono.evaluation.comparison import Condition, Contender, compare, make_entry
+    from myosono.reporting import write_comparison
+
+    tools = _read([first, *others])
+    where = Condition(tools[0].name, "their own", "unknown")
+    folds = len(tools[0].predictions.rows("test").folds)
+    entries = [make_entry(Contender(tool.name), where, 0, tool.predictions, of_folds=folds) for tool in tools]
+    found = compare(entries, flagship=Contender(tools[0].name), resamples=resamples, seed=seed, quiet=as_json)
+    folder = out or first.with_name("_against_".join(tool.name for tool in tools))
+    facts: dict[str, Any] = {"command": typed_command(), "created": now(), "versions": versions(), "machine": machine()}
+    reason = "not known: these are predictions, not networks"
+    report = write_comparison(found, folder, profiles={}, facts=facts, missing_profile_reason=reason)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_comparison(found, console())
+    written(report, "report")
+
+
+def _read(sources: Sequence[Path]) -> list[_Tool]:
+    from myosono.evaluation import read_predictions
+
+    names = [source.name if source.is_dir() else source.stem for source in sources]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two of the sources are called alike: {', '.join(names)}", remedy="Rename one of them")
+    tools: list[_Tool] = []
+    for source, name in zip(sources, names, strict=True):
+        if not source.exists():
+            raise UsageError("does not exist", path=source, remedy="Name a run folder or a predictions table.")
+        table = source / "predictions.parquet" if source.is_dir() else source
+        classes = tools[0].predictions.classes if tools else None
+        tool = _Tool(name, read_predictions(table, classes=classes))
+        if tools:
+            _check_pairs(tools[0].predictions, tool.predictions)
+        tools.append(tool)
+    return tools
+
+
+def _check_pairs(first: Predictions, other: Predictions) -> None:
+    """Rows are paired by fold and image; what pairs must be the same image of the same patient."""
+    keys = ["fold", "image_id"]
+    both = first.rows("test").table.merge(other.rows("test").table, on=keys, suffixes=("", "_other"))
+    if both.empty:
+        raise PredictionsError(
+            "shares no fold and image_id with the first table, so nothing can be paired",
+            path=other.source,
+            remedy="Give both tables the same image_id and fold columns",
+        )
+    for column in ("patient_id", "target"):
+        wrong = both[both[column] != both[f"{column}_other"]]
+        if len(wrong):
+            row = wrong.iloc[0]
+            stated, known = row[f"{column}_other"], row[column]
+            raise PredictionsError(
+                f"image {row['image_id']!r} has {column} {stated!r}, in the first table {known!r}",
+                path=other.source,
+                remedy="Give both tables an image_id column that names the same images",
+            )

@@ -1,0 +1,86 @@
+"""`myosono compare` and `myosono evaluate --against` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from myosono.cli.compare import compare_command
+from myosono.cli.evaluate import evaluate_command
+from myosono.errors import PredictionsError, UsageError
+
+CLASSES = ("Normal", "PM", "DM")
+
+
+def table(skill: float, seed: int) -> pd.DataFrame:
+    """Predictions of 30 patients with two images each; a higher skill is right more often."""
+    rng = np.random.default_rng(seed)
+    patients = np.repeat(np.arange(30), 2)
+    targets = patients % 3
+    logits = rng.normal(size=(60, 3))
+    logits[np.arange(60), targets] += skill
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    columns = {f"p_{name}": shares[:, k] for k, name in enumerate(CLASSES)}
+    names = [f"P{patient:02d}" for patient in patients]
+    return pd.DataFrame(
+        {"image_id": [f"i{n}" for n in range(60)], "patient_id": names, "target": [CLASSES[k] for k in targets]}
+        | columns
+    )
+
+
+@pytest.fixture
+def tables(tmp_path):
+    table(3.0, 0).to_csv(tmp_path / "ours.csv", index=False)
+    # in another order: rows are paired by name, not by place
+    table(0.5, 1)[::-1].to_csv(tmp_path / "theirs.csv", index=False)
+    return tmp_path
+
+
+def test_a_recipe_cannot_decide_what_the_options_decide(tiny_cohort, tmp_path):
+    for setting, option in (("pretrained=true", "NAME:pretrained"), ("seed=7", "--seeds"), ("split=image", "--splits")):
+        with pytest.raises(UsageError, match=f"not taken from a recipe here.*{option}"):
+            compare_command(tiny_cohort.folder, "stanet_xs", tmp_path, settings=[setting])
+    (tmp_path / "mine.yaml").write_text("pretrained: true\n")
+    with pytest.raises(UsageError, match=r"mine\.yaml: pretrained"):
+        compare_command(tiny_cohort.folder, "stanet_xs", tmp_path, recipe=[tmp_path / "mine.yaml"])
+
+
+def test_both_starts_of_a_network_are_compared(tiny_cohort, tmp_path, capsys):
+    compare_command(
+        tiny_cohort.folder, "stanet_s,stanet_s:pretrained", tmp_path / "out", folds="0", size=64, epochs=1,
+        settings=["folds=2", "batch_size=16"], profile=False, json=True,
+    )  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert [score["contender"]["pretrained"] for score in found["scores"]] == [False, True]
+    assert found["flagship"]["pretrained"] is False
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_tables_of_two_tools_are_paired(tables, capsys):
+    evaluate_command(tables / "ours.csv", against=[tables / "theirs.csv"], resamples=200, seed=0)
+    shown = capsys.readouterr()
+    assert "theirs" in shown.out
+    folder = tables / "ours_against_theirs"
+    assert {path.name for path in folder.iterdir()} == {"report.html", "summary.csv", "comparison.json"}
+    rows = pd.read_csv(folder / "summary.csv").set_index("model")
+    assert rows.loc["theirs", "image_auc_difference_hi"] < 0
+    assert rows.loc["theirs", "image_auc_difference_p_holm"] < 0.05
+    evaluate_command(tables / "ours.csv", against=[tables / "theirs.csv"], resamples=200, seed=0, as_json=True)
+    assert json.loads(capsys.readouterr().out)["resamples"] == 200
+
+
+def test_tables_that_do_not_pair_are_refused(tables):
+    ours, theirs = tables / "ours.csv", tables / "theirs.csv"
+    table(1.0, 2).assign(patient_id="P00", target="PM").to_csv(theirs, index=False)
+    with pytest.raises(PredictionsError, match="in the first table"):
+        evaluate_command(ours, against=[theirs], resamples=0)
+    table(1.0, 2).assign(image_id=[f"j{n}" for n in range(60)]).to_csv(theirs, index=False)
+    with pytest.raises(PredictionsError, match="shares no fold and image_id"):
+        evaluate_command(ours, against=[theirs], resamples=0)
+    with pytest.raises(UsageError, match="called alike"):
+        evaluate_command(ours, against=[ours], resamples=0)
+    with pytest.raises(UsageError, match="does not exist"):
+        evaluate_command(ours, against=[tables / "nobody.csv"], resamples=0)
