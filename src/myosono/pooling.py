@@ -1,11 +1,13 @@
 """From image probabilities to a patient's probabilities and set of diagnoses: the rules of evaluation and of reading.
 
-The probability of a muscle or of a patient is the mean of its images' probabilities (soft voting); a patient's is then
-sharpened or softened by one temperature. The rules live here, below the rooms, so that what is evaluated is read.
+The probability of a muscle or of a patient is the mean of its files' probabilities (soft voting), and a file's that of
+its frames'; a patient's is then sharpened or softened by one temperature. The rules live here, below the rooms, so that
+what is evaluated is read.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import TypeVar
 
@@ -58,6 +60,41 @@ def pool_probabilities(
     np.add.at(sums, codes, probabilities)
     counts = np.bincount(codes, minlength=len(index))
     return list(index), sums / counts[:, None]
+
+
+def pool_files(
+    probabilities: NDArray[np.floating], groups: Sequence[Group], files: Sequence[Hashable]
+) -> tuple[list[Group], NDArray[np.float64], NDArray[np.intp]]:
+    """Mean probability per group of its files, each the mean of its frames: a long clip does not outvote the stills.
+
+    Parameters
+    ----------
+    probabilities
+        Shape ``(frames, classes)``; each row sums to 1.
+    groups, files
+        Group and file of each frame, length ``frames``.
+
+    Returns
+    -------
+    keys, pooled, counts
+        As :func:`pool_probabilities`, and the number of files in each group.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ.
+
+    Examples
+    --------
+    >>> frames = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> keys, pooled, counts = pool_files(frames, ["P1"] * 4, ["clip", "clip", "clip", "still"])
+    >>> pooled.tolist(), counts.tolist()
+    ([[0.5, 0.5]], [2])
+    """
+    pairs, per_file = pool_probabilities(probabilities, list(zip(groups, files, strict=True)))
+    keys, pooled = pool_probabilities(per_file, [group for group, _ in pairs])
+    held = Counter(group for group, _ in pairs)
+    return keys, pooled, np.array([held[key] for key in keys], dtype=np.intp)
 
 
 def apply_temperature(

@@ -16,6 +16,8 @@ from myosono.cohort.published import SCENARIOS, find_fold_files
 from myosono.cohort.readers import ReadOptions, choose_reader
 from myosono.cohort.readers.ucar import WORKBOOK
 from myosono.errors import CohortError, SplitError, UsageError
+from myosono.training import Recipe
+from myosono.training.train import target_rows
 
 HEADERS = [
     "Patient Identifier",
@@ -263,6 +265,30 @@ def test_class_folders(tmp_path, make_speckle, layout, pattern, expected):
     assert expected in set(result.cohort.table["patient_id"])
     if layout.startswith("P{p:03d}_"):
         assert set(result.cohort.table["muscle"] + result.cohort.table["side"]) == {"DR"}
+
+
+def save_clip(file: Path, frames: list[np.ndarray]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    first.save(file, save_all=True, append_images=others)
+
+
+def test_frames_know_their_clip_and_stay_together(tmp_path, make_speckle):
+    for number in range(4):
+        folder = tmp_path / "set" / ("IBM", "Normal")[number % 2] / f"P{number}"
+        save_clip(folder / "loop.tif", [make_speckle(10 * number + frame) for frame in range(3)])
+        Image.fromarray(make_speckle(10 * number + 5)).save(folder / "still.png")
+    table = import_cohort(tmp_path / "set", tmp_path / "out", quiet=True).cohort.table.set_index("image_id")
+    assert table.loc["IBM/P0/loop-f0002", "clip"] == "IBM/P0/loop.tif"
+    assert table.loc["IBM/P0/still", "clip"] == ""
+    for patients in ("image", "near-duplicate"):
+        options = ReadOptions(patients=patients)
+        cohort = import_cohort(tmp_path / "set", tmp_path / patients, options=options, quiet=True).cohort
+        assert cohort.info.patients == 8, "four clips and four stills"
+        assert (cohort.table[cohort.table["clip"] != ""].groupby("clip")["patient_id"].nunique() == 1).all()
+    rows, classes = target_rows(Cohort.open(tmp_path / "out"), Recipe())
+    assert "clip" in rows
+    assert set(classes) == {"IBM", "Normal"}
 
 
 def test_class_folders_that_do_not_tell_patients(tmp_path, make_speckle):

@@ -15,7 +15,13 @@ import pandas as pd
 from PIL import Image
 
 from myosono.cohort.folder import new_cohort_folder
-from myosono.cohort.near_duplicates import Fingerprint, fingerprint, similar_pairs, similarity_groups
+from myosono.cohort.near_duplicates import (
+    Fingerprint,
+    SimilarPair,
+    fingerprint,
+    similar_pairs,
+    similarity_groups,
+)
 from myosono.cohort.readers import Failure, ReadOptions, Shot, Source, choose_reader
 from myosono.cohort.schema import OPTIONAL_COLUMNS, label_conflict_error, ordered_classes, validate_table
 from myosono.cohort.store import FAILURES, FOLDS, IMAGES, Cohort, CohortInfo, is_cohort, write_cohort
@@ -259,12 +265,24 @@ def _group_patients(store: _Store, options: ReadOptions) -> tuple[pd.DataFrame, 
         note = (
             "patients are unknown: each image counts as its own patient, so patient-level figures are image-level ones"
         )
-        return table.assign(patient_id=table["image_id"], exam_id=table["image_id"]), [note]
+        alone = _clips(table).where(_clips(table) != "", table["image_id"])
+        return table.assign(patient_id=alone, exam_id=alone), [note]
     pairs = similar_pairs(store.prints)
-    names = [f"group-{number + 1:05d}" for number in similarity_groups(len(table), pairs)]
+    joined = [*pairs, *_frames_together(_clips(table))]
+    names = [f"group-{number + 1:05d}" for number in similarity_groups(len(table), joined)]
     groups = f"{len(set(names)):,} groups of near-duplicates ({len(pairs)} pairs)"
     note = f"patients are unknown: {len(table):,} images form {groups}"
     return table.assign(patient_id=names, exam_id=names), [note]
+
+
+def _clips(table: pd.DataFrame) -> pd.Series[str]:
+    return table["clip"] if "clip" in table else pd.Series("", index=table.index)
+
+
+def _frames_together(clips: pd.Series[str]) -> list[SimilarPair]:
+    """Pairs of rows that join the frames of each clip, whether they look alike or not."""
+    places: dict[str, int] = {}
+    return [SimilarPair(places.setdefault(clip, row), row, 0, 1.0) for row, clip in enumerate(clips) if clip]
 
 
 def _write_failures(folder: Path, failures: list[Failure], total: int) -> list[str]:

@@ -25,9 +25,10 @@ COLUMNS = (*TEXT_COLUMNS, "width", "height", "sha256")
 ``sha256`` is that of the image file's bytes in the cohort folder."""
 
 OPTIONAL_COLUMNS = MappingProxyType(
-    {"age": float, "sex": str, "strength": float, "cpk": float, "duration_months": float}
+    {"age": float, "sex": str, "strength": float, "cpk": float, "duration_months": float, "clip": str}
 )
-"""Optional columns: age in years, strength 1-10, creatine phosphokinase in U/L, duration in months."""
+"""Optional columns: age in years, strength 1-10, creatine phosphokinase in U/L, duration in months; the file that an
+image is a frame of, where it holds several: when patients are pooled its frames count as one image."""
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myosono.evaluation.table import Predictions
-from myosono.pooling import pool_probabilities
+from myosono.pooling import pool_files
 
 Level = Literal["image", "muscle", "patient"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -29,7 +29,7 @@ class Units:
     probabilities
         Shape ``(units, classes)``.
     images
-        Images behind each unit, shape ``(units,)``.
+        Images behind each unit, shape ``(units,)``; the frames of one clip are one.
     """
 
     patients: tuple[str, ...]
@@ -60,7 +60,7 @@ def units_at(level: Level, predictions: Predictions, probabilities: NDArray[np.f
     if level == "image":
         return Units(tuple(patients), predictions.targets, values, np.ones(len(table), dtype=np.intp))
     groups = list(table[_UNIT[level]].itertuples(index=False, name=None))
-    keys, pooled = pool_probabilities(values, groups)
+    keys, pooled, files = pool_files(values, groups, _files(predictions))
     place = {key: number for number, key in enumerate(keys)}
     codes = np.array([place[group] for group in groups], dtype=np.intp)
     _, first = np.unique(codes, return_index=True)
@@ -68,5 +68,14 @@ def units_at(level: Level, predictions: Predictions, probabilities: NDArray[np.f
         patients=tuple(patients[row] for row in first),
         targets=predictions.targets[first],
         probabilities=pooled,
-        images=np.bincount(codes, minlength=len(keys)),
+        images=files,
     )
+
+
+def _files(predictions: Predictions) -> list[tuple[str, str] | int]:
+    """What counts as one file: the frames of a clip within a fold, and each row that belongs to none."""
+    table = predictions.table
+    if "clip" not in table:
+        return list(range(len(table)))
+    clips = zip(table["fold"], table["clip"], strict=True)
+    return [(fold, clip) if clip else row for row, (fold, clip) in enumerate(clips)]

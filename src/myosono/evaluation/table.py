@@ -20,7 +20,7 @@ from myosono.errors import DAMAGED_TABLE, PredictionsError
 ROLES = ("validation", "test")
 SUM_TOLERANCE = 1e-3
 _PREFIX = "p_"
-_TEXT_DEFAULTS = {"muscle": "", "side": "", "device": "", "fold": "0", "role": "test"}
+_TEXT_DEFAULTS = {"muscle": "", "side": "", "device": "", "clip": "", "fold": "0", "role": "test"}
 _LAYOUT = "A predictions table has patient_id, target and one p_<class> column per class."
 
 
@@ -31,7 +31,7 @@ class Predictions:
     Attributes
     ----------
     table
-        Columns ``image_id, patient_id, muscle, side, device, fold, role, target`` (all text) and ``p_<class>``.
+        Columns ``image_id, patient_id, muscle, side, device, clip, fold, role, target`` (all text) and ``p_<class>``.
     classes
         Class names in the order of the probability columns.
     source
@@ -143,7 +143,7 @@ def check_predictions(
     )
     table["patient_id"] = _text(frame, "patient_id", path)
     for column, default in _TEXT_DEFAULTS.items():
-        optional = column in ("muscle", "side", "device")
+        optional = column in ("muscle", "side", "device", "clip")
         table[column] = _text(frame, column, path, empty=optional) if column in frame else default
     table["target"] = _text(frame, "target", path)
     _check_members(table["role"], ROLES, "role", path, "Leave out the rows of training images.")

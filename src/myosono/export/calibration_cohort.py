@@ -26,7 +26,7 @@ NOT_COMPARED = "another cohort by content hash; the training cohort was not at h
 
 _NAMED = 3
 _SEED = 0
-_IDENTITY = ("image_id", "patient_id", "muscle", "side", "device")
+_IDENTITY = ("image_id", "patient_id", "muscle", "side", "device", "clip")
 
 
 def refuse_shared(cohort: Cohort, known: Cohort, *, use: str, known_as: str) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from myosono.pooling import pool_probabilities
+from myosono.pooling import pool_files
 from myosono.reading.decision import Evidence, PatientRule
 from myosono.reading.grey_range import is_unseen
 from myosono.reading.ood import NOT_MUSCLE
@@ -88,8 +88,7 @@ def _pooled(images: Sequence[PoolableImage], groups: list[GroupKey]) -> Iterator
         return
     classes = list(images[0].probabilities)
     table = np.array([[image.probabilities[name] for name in classes] for image in images])
-    files, per_file = pool_probabilities(table, [(g, i.path) for g, i in zip(groups, images, strict=True)])
-    keys, pooled = pool_probabilities(per_file, [group for group, _ in files])
+    keys, pooled, _ = pool_files(table, groups, [image.path for image in images])
     counts = Counter(groups)
     for key, row in zip(keys, pooled.tolist(), strict=True):
         yield key, dict(zip(classes, row, strict=True)), counts[key]

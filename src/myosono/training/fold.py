@@ -15,10 +15,18 @@ from myosono.training.data import ImageRows, ordered_batches
 from myosono.training.distillation.teach import prepare_lessons, teacher_facts
 from myosono.training.engineered import fit_forest
 from myosono.training.fitting import fold_facts, load_best, train_network, training_views
-from myosono.training.fold_task import IDENTITY, FoldTask, predictions_table, write_json, write_parquet
+from myosono.training.fold_task import FoldTask, identity_columns, predictions_table, write_json, write_parquet
 from myosono.training.module import Classifier
 
-__all__ = ["IDENTITY", "FoldTask", "fit_fold", "fit_network", "predictions_table", "write_json", "write_parquet"]
+__all__ = [
+    "FoldTask",
+    "fit_fold",
+    "fit_network",
+    "identity_columns",
+    "predictions_table",
+    "write_json",
+    "write_parquet",
+]
 
 
 def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:

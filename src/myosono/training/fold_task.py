@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from myosono.training.recipe import Recipe
 
 IDENTITY = ("image_id", "patient_id", "muscle", "side", "device")
-"""Cohort columns that a predictions table carries along."""
+"""Cohort columns that a predictions table carries along; ``clip`` too, where the cohort has it."""
+
+
+def identity_columns(table: pd.DataFrame) -> list[str]:
+    """`IDENTITY`, and ``clip`` if the table has it."""
+    return [*IDENTITY, *(["clip"] if "clip" in table else [])]
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ def predictions_table(task: FoldTask, indices: NDArray[np.intp], probabilities: 
     probabilities
         ``(rows, classes)``, uncalibrated.
     """
-    table = task.rows.iloc[indices][[*IDENTITY, "role", "target"]].reset_index(drop=True)
-    table.insert(len(IDENTITY), "fold", task.fold)
+    identity = identity_columns(task.rows)
+    table = task.rows.iloc[indices][[*identity, "role", "target"]].reset_index(drop=True)
+    table.insert(len(identity), "fold", task.fold)
     for column, name in enumerate(task.classes):
         table[f"p_{name}"] = probabilities[:, column]
     return table

@@ -16,7 +16,7 @@ from myosono.networks import create_model, list_models, measure_cost, model_kind
 from myosono.networks.starting_weights import starting_weights_facts
 from myosono.progress import progress_bar
 from myosono.provenance import machine, now, versions
-from myosono.training.fold import IDENTITY, FoldTask, fit_fold, write_json, write_parquet
+from myosono.training.fold import FoldTask, fit_fold, identity_columns, write_json, write_parquet
 from myosono.training.inputs import prepare_inputs
 from myosono.training.recipe import Recipe, Teacher
 from myosono.training.run import Run
@@ -86,7 +86,7 @@ def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str
     task = get_task(name, cohort.info.classes)
     table = cohort.table
     targets = task.targets(table["label"])
-    rows = table.loc[targets.notna(), list(IDENTITY)].assign(target=targets[targets.notna()].astype(str))
+    rows = table.loc[targets.notna(), identity_columns(table)].assign(target=targets[targets.notna()].astype(str))
     present = set(rows["target"])
     missing = [label for label in task.classes if label not in present]
     if missing:

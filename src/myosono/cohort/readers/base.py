@@ -143,3 +143,8 @@ def shot_of(row: Mapping[Any, Any], device: str, pixels: GreyImage | None, optio
 def pixels_of(frame: Frame, options: ReadOptions) -> GreyImage:
     """The part of a frame that goes into the cohort."""
     return np.ascontiguousarray(frame.b_mode if options.crop else frame.pixels)
+
+
+def clip_of(name: str, frame: Frame) -> dict[str, str]:
+    """The optional column ``clip``: the name of the file whose frames these are; nothing of a file with one image."""
+    return {"clip": name} if frame.frame_count > 1 else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
+from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, clip_of, pixels_of
 from myosono.cohort.readers.folders import ImageIds
 from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
 from myosono.imaging import list_sources, read_frames
@@ -108,8 +108,9 @@ def _stream(
                     break
                 if label in options.exclude_labels:
                     break
+                below = file.relative_to(root)
                 yield Shot(
-                    ids.of(file.relative_to(root), frame),
+                    ids.of(below, frame),
                     patient,
                     label,
                     exam_id=patient,
@@ -117,6 +118,7 @@ def _stream(
                     side=frame.side or "",
                     device=frame.device or "",
                     pixels=None if options.metadata_only else pixels_of(frame, options),
+                    optional=clip_of(below.as_posix(), frame),
                 )
         except ImageError as error:
             yield Failure(str(file), error.reason)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
+from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, clip_of, pixels_of
 from myosono.errors import CohortError, ImageError, UsageError
 from myosono.imaging import Frame, bare_name, facts_from_name, list_sources, read_frames
 
@@ -184,6 +184,7 @@ def _shots(file: _File, patient: str, ids: ImageIds, options: ReadOptions) -> It
                 side=facts.side or "",
                 device=frame.device or "",
                 pixels=pixels_of(frame, options),
+                optional=clip_of(below.as_posix(), frame),
             )
     except ImageError as error:
         yield Failure(str(file.path), error.reason)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow
 
-from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, pixels_of
+from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, clip_of, pixels_of
 from myosono.cohort.readers.folders import image_stem, numbered
 from myosono.cohort.schema import OPTIONAL_COLUMNS
 from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
@@ -153,7 +153,7 @@ def _shots(row: Mapping[str, Any], file: Path, options: ReadOptions) -> Iterator
                 side,
                 device=str(row.get("device") or frame.device or ""),
                 pixels=pixels_of(frame, options),
-                optional=optional,
+                optional=optional | clip_of(stem, frame),
             )
     except ImageError as error:
         yield Failure(str(file), error.reason)

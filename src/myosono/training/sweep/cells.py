@@ -15,7 +15,7 @@ from myosono.errors import UsageError
 from myosono.hashing import sha256_bytes, sha256_lines
 from myosono.networks import create_model, model_kind
 from myosono.networks.starting_weights import starting_weights_sha256
-from myosono.training.fold_task import IDENTITY
+from myosono.training.fold_task import identity_columns
 from myosono.training.recipe import Recipe
 from myosono.training.sweep.entrants import order_entrants, unique
 from myosono.training.train import make_recipe_split, target_rows
@@ -121,7 +121,7 @@ def make_contest(cohort: Cohort, recipe: Recipe) -> Contest:
     known, classes = target_rows(cohort, recipe)
     split = make_recipe_split(cohort, known, recipe)
     by_id = known.set_index("image_id")
-    rows = cohort.table[list(IDENTITY)].reset_index(drop=True)
+    rows = cohort.table[identity_columns(cohort.table)].reset_index(drop=True)
     # All of a cohort's tasks share one array of inputs, so rows outside this task stay, without a role.
     inside = rows["image_id"].isin(by_id.index)
     rows["patient_id"] = rows["patient_id"].mask(inside, rows["image_id"].map(by_id["patient_id"]))
