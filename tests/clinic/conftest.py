@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,6 +56,21 @@ def study_reader() -> StudyReader:
 def worker(settings: ClinicSettings, database: Database, study_reader: StudyReader) -> Worker:
     """A worker in this process; ``run_once`` reads one image."""
     return Worker(settings, database=database, reader=study_reader)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """``clock("CST-8")``: the computer stands in that time zone (a POSIX rule, so that no zone file is needed)."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system cannot be moved to another zone")
+
+    def set_zone(rule: str) -> None:
+        monkeypatch.setenv("TZ", rule)
+        time.tzset()
+
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
 
 
 _SIMULATED = Path(__file__).parents[1] / "base_install" / "simulated.png"

@@ -149,6 +149,18 @@ def test_manifest_as_parquet_with_other_columns(manifest_folder, tmp_path):
     assert cohort.info.notes == ("6 rows left out by label", "3 values of age are not numbers and were left empty")
 
 
+def test_manifest_of_files_that_differ_only_after_a_dot(tmp_path, make_speckle):
+    rows = ["file,label,patient_id"]
+    for number in range(4):
+        name = f"1.2.826.0.{number}.png" if number % 2 else f"1.2.826.0.{number + 1}.bmp"
+        Image.fromarray(make_speckle(number)).save(tmp_path / name)
+        rows.append(f"{name},{('IBM', 'Normal')[number % 2]},P{number}")
+    (tmp_path / "index.csv").write_text("\n".join(rows) + "\n")
+    table = import_cohort(tmp_path, tmp_path.with_name("out-of-dots"), quiet=True).cohort.table
+    assert table["image_id"].is_unique
+    assert len(table) == 4
+
+
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_a_chosen_column_wins_over_one_that_has_our_name(manifest_folder, tmp_path, ours_first):
     table = pd.read_csv(manifest_folder / "index.csv", dtype=str).rename(columns={"patient_id": "subject"})

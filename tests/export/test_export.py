@@ -11,6 +11,7 @@ import pytest
 from myosono.errors import ArtefactError, RunError, UsageError
 from myosono.export import OUTPUTS, export_run
 from myosono.export import artefact as artefact_module
+from myosono.training.sweep.cells import make_contest
 from myosono.training.train import started_from
 
 
@@ -50,6 +51,11 @@ def test_the_metadata_travels_in_the_file_without_traces_of_this_machine(tiny_mo
     assert metadata["started_from"] == "random weights"
     assert {"temperature", "conformal", "cohort", "split", "evidence", "versions", "parity"} <= set(metadata)
     assert b"site-packages" not in tiny_model.path.read_bytes()
+
+
+def test_a_file_knows_who_trained_it_and_was_tested_by_the_hash_that_sweeps_use(tiny_model, tiny_run, tiny_cohort):
+    contest = make_contest(tiny_cohort, tiny_run[0].recipe)
+    assert tiny_model.metadata["split"]["roles_sha256"] == contest.roles_digest(0) != contest.roles_digest(1)
 
 
 def test_a_file_says_which_weights_its_training_began_with(tiny_run, tiny_cohort, tmp_path):

@@ -148,8 +148,20 @@ def test_a_mask_may_be_of_the_whole_screen_but_of_no_other_size(band, tmp_path) 
 def test_two_images_never_share_a_mask() -> None:
     names = mask_names([("a/1.png", 0), ("b/1.png", 0), ("b/2.dcm", 0), ("b/2.dcm", 1)])
     assert names == ["a_1_region.png", "b_1_region.png", "2_region.png", "2_frame2_region.png"]
-    with pytest.raises(UsageError, match="would share the mask a_1_region"):
-        mask_names([("x/a/1.png", 0), ("y/a/1.png", 0)])
+    clashing = [("/x/a/1.png", 0), ("/y/a/1.png", 0), ("/y/a/1.jpg", 0), ("2.png", 0), ("2.jpg", 0)]
+    names = [
+        "x_a_1.png_region.png", "y_a_1.png_region.png", "a_1.jpg_region.png", "2.png_region.png", "2.jpg_region.png",
+    ]  # fmt: skip
+    assert mask_names(clashing) == names
+    assert mask_names(clashing[::-1]) == names[::-1], "an edited mask must find its image whatever the order"
+    assert mask_names([("array 0", 0), ("array 0", 0)]) == ["array 0_region.png", "array 0_region-2.png"]
+
+
+def test_masks_of_files_named_by_uid_or_in_other_scripts() -> None:
+    uids = [f"study/1.2.826.0.1.3680043.8.498.100.{number}" for number in range(1, 5)]
+    assert mask_names([(uid, 0) for uid in uids]) == [f"{uid.removeprefix('study/')}_region.png" for uid in uids]
+    assert mask_names([("zh/左三角肌.png", 0), ("zh/a (1).png", 0)]) == ["左三角肌_region.png", "a (1)_region.png"]
+    assert len(mask_names([("肌" * 80 + ".png", 0)])[0].encode()) <= 200
 
 
 def test_a_bad_mask_is_told_and_does_not_fall_back_to_the_network(region_model, band, tmp_path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from myosono.cli.main import app
-from myosono.reading import draw_overlay, draw_shrinkage, load, overlay
+from myosono.reading import draw_overlay, draw_shrinkage, load, overlay, overlay_names
 from myosono.reading.overlay import SHRINKAGE_LABEL, heat_over, shrinkage_over
 
 
@@ -62,8 +64,6 @@ def test_heat_lies_where_the_map_is_positive_and_nowhere_else():
 
 
 def test_reading_writes_overlays_and_diagnostics_apart(tiny_model, tmp_path):
-    from PIL import Image
-
     image = np.random.default_rng(1).integers(20, 200, (120, 100), dtype=np.uint8)
     Image.fromarray(image).save(tmp_path / "P1_RD_1.png")
     out = tmp_path / "out"
@@ -74,3 +74,44 @@ def test_reading_writes_overlays_and_diagnostics_apart(tiny_model, tmp_path):
     (diagnostic,) = (out / "diagnostics").glob("*.png")
     assert heat.name == diagnostic.name
     assert heat.read_bytes() != diagnostic.read_bytes()
+
+
+def read_command(tiny_model, study, out, *more):
+    arguments = ["read", str(study), "--model", str(tiny_model.path), "--out", str(out), "--json", *more]
+    found = CliRunner().invoke(app, arguments)
+    assert found.exit_code == 0, found.output
+    return {file.name for file in out.glob("*.png")}, {file.name for file in (out / "diagnostics").glob("*.png")}
+
+
+def test_images_named_in_chinese_have_overlays_of_their_own(tiny_model, tmp_path):
+    """Three overlays had been one."""
+    study = tmp_path / "zh"
+    study.mkdir()
+    names = ["左三角肌", "右三角肌", "左肱二头肌"]
+    for number, name in enumerate(names):
+        pixels = np.random.default_rng(number).integers(20, 200, (120, 100), dtype=np.uint8)
+        Image.fromarray(pixels).save(study / f"{name}.png")
+    heat, diagnostics = read_command(tiny_model, study, tmp_path / "out")
+    assert heat == diagnostics == {f"zh_{name}_0.png" for name in names}
+
+
+def test_dicom_files_named_by_their_uid_have_overlays_of_their_own_and_can_be_measured(tiny_model, tmp_path):
+    """Four overlays had been one, and --quantify refused the study."""
+    from pydicom.data import get_testdata_file
+
+    study = tmp_path / "dcm"
+    study.mkdir()
+    uids = [f"1.2.826.0.1.3680043.8.498.100.{number}" for number in range(1, 5)]
+    for uid in uids:
+        shutil.copy(get_testdata_file("CT_small.dcm"), study / uid)
+    heat, diagnostics = read_command(tiny_model, study, tmp_path / "out", "--quantify")
+    assert heat == diagnostics == {f"dcm_{uid}_0.png" for uid in uids}
+
+
+def test_overlays_of_one_name_are_numbered(read):
+    _, reading = read
+    paths = ["a/1.png", "a/1.jpg", "x/a/1.png", "b/1.png"]
+    images = [replace(reading.images[0], path=path) for path in paths]
+    names = ["a_1_0.png", "a_1_0-2.png", "a_1_0-3.png", "b_1_0.png"]
+    assert overlay_names(images) == names
+    assert overlay_names(images) == names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,8 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from myosono.cli.main import app
+from myosono.cohort import make_split, roles_sha256
 from myosono.errors import ArtefactError, RunError, UsageError
 from myosono.evaluation import PatientBootstrap
+from myosono.reading import Artefact
 from myosono.reading.decision import PatientRule
 from myosono.reporting.stress_report import stress_banners
 from myosono.robustness import DEGRADATIONS, scoring, stress
@@ -81,9 +84,13 @@ def test_same_seed_same_rows(found, tiny_model, tiny_cohort, tiny_run):
     assert again.rows == found.rows
 
 
-def test_what_is_known_of_training_patients(tiny_model, tiny_cohort, tiny_run, tmp_path):
-    from myosono.reading import Artefact
+def of_fold(metadata, run, fold):
+    rows = pd.read_parquet(run.path / "splits.parquet").query("fold == @fold")
+    known = {"fold": fold, "roles_sha256": roles_sha256(rows["image_id"], rows["role"])}
+    return {**metadata, "split": {**metadata["split"], **known}}
 
+
+def test_what_is_known_of_training_patients(tiny_model, tiny_cohort, tiny_run, tmp_path):
     run, _ = tiny_run
     metadata = Artefact(tiny_model.path).metadata
     unknown = exposure(metadata, tiny_cohort)
@@ -96,13 +103,46 @@ def test_what_is_known_of_training_patients(tiny_model, tiny_cohort, tiny_run, t
     assert exposure(foreign, tiny_cohort, [run.path]).standing == "other_cohort"
     leaky = {**metadata, "split": {**metadata["split"], "leaks": True}}
     assert exposure(leaky, tiny_cohort, [run.path]).standing == "leaking"
-    first, second = (
-        exposure({**metadata, "split": {**metadata["split"], "fold": fold}}, tiny_cohort, [run.path]) for fold in (0, 1)
-    )
+    first, second = (exposure(of_fold(metadata, run, fold), tiny_cohort, [run.path]) for fold in (0, 1))
     with pytest.raises(UsageError, match="no image is held out for all"):
         held_out_ids(tiny_cohort, [first, second])
     with pytest.raises(RunError, match=r"run\.json is missing"):
         exposure(metadata, tiny_cohort, [tmp_path])
+
+
+@pytest.fixture
+def other_seed(tiny_cohort, tiny_run, tmp_path):
+    """A run of the same cohort, network and kind of split, that tests other patients."""
+    folder = tmp_path / "seed1"
+    shutil.copytree(tiny_run[0].path, folder, ignore=shutil.ignore_patterns("*.ckpt", "*.html"))
+    names = tiny_cohort.table["label"]
+    split = make_split(tiny_cohort.table, folds=2, seed=1, validation_fraction=0.4, targets=names)
+    split.table.to_parquet(folder / "splits.parquet")
+    return folder
+
+
+def test_a_run_of_another_seed_holds_nobody_out(tiny_model, tiny_cohort, tiny_run, other_seed):
+    """Images that the model had learned from were called held out."""
+    run, _ = tiny_run
+    metadata = Artefact(tiny_model.path).metadata
+    found = exposure(metadata, tiny_cohort, [other_seed])
+    assert (found.standing, found.images) == ("unknown", None)
+    assert "none of the runs given" in found.statement
+    assert exposure(metadata, tiny_cohort, [other_seed, run.path]).standing == "held_out"
+    one_fold_more = of_fold(metadata, run, 1)["split"] | {"fold": 0}
+    assert exposure({**metadata, "split": one_fold_more}, tiny_cohort, [run.path]).standing == "unknown"
+
+
+def test_a_file_that_does_not_name_its_patients_is_not_guessed_about(found, tiny_model, tiny_cohort, other_seed):
+    metadata = Artefact(tiny_model.path).metadata
+    split = {key: value for key, value in metadata["split"].items() if key != "roles_sha256"}
+    known = exposure({**metadata, "split": split}, tiny_cohort, [other_seed])
+    tested = pd.read_parquet(other_seed / "splits.parquet").query("fold == 0 and role == 'test'")
+    assert (known.standing, known.images) == ("unproven", frozenset(tested["image_id"]))
+    assert str(other_seed) in known.statement
+    risky = replace(found, models=(replace(found.models[0], standing=known.standing, statement=known.statement),))
+    assert stress_banners(risky)[0].tone == "red"
+    assert "If it was not, the figures overestimate." in stress_banners(risky)[0].text
 
 
 def test_training_patients_are_warned_of_in_red(found):

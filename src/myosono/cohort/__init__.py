@@ -6,7 +6,7 @@ See docs/architecture.md for the columns, and :mod:`myosono.cohort.simulation` f
 from myosono.cohort.folder import new_cohort_folder
 from myosono.cohort.overlap import FoldOverlap, split_overlap
 from myosono.cohort.schema import COLUMNS, OPTIONAL_COLUMNS, label_conflicts, ordered_classes, validate_table
-from myosono.cohort.splits import SPLIT_KINDS, Split, make_split
+from myosono.cohort.splits import SPLIT_KINDS, Split, make_split, roles_sha256
 from myosono.cohort.store import Cohort, CohortInfo, is_cohort, write_cohort
 from myosono.cohort.tasks import TASKS, Task, default_task, get_task
 
@@ -27,6 +27,7 @@ __all__ = [
     "make_split",
     "new_cohort_folder",
     "ordered_classes",
+    "roles_sha256",
     "split_overlap",
     "validate_table",
     "write_cohort",

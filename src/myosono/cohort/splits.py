@@ -7,6 +7,7 @@ never declared.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ import pandas as pd
 from myosono.cohort.grouping import carve_validation, tested_by_image, tested_by_patient
 from myosono.cohort.overlap import ROLES, FoldOverlap, leaks, split_overlap
 from myosono.errors import SplitError, UsageError
+from myosono.hashing import sha256_lines
 
 SplitKind = Literal["patient", "published", "image"]
 SPLIT_KINDS: tuple[str, ...] = get_args(SplitKind)
@@ -71,6 +73,17 @@ class Split:
     def to_dict(self) -> dict[str, Any]:
         """Kind, leak and overlap for JSON (not the table)."""
         return {"kind": self.kind, "leaks": self.leaks, "overlap": [fold.to_dict() for fold in self.overlap]}
+
+
+def roles_sha256(image_ids: Iterable[str], roles: Iterable[str]) -> str:
+    """Hash of who trains, validates and tests in one fold, whatever the order: by it a model file knows its own run.
+
+    Parameters
+    ----------
+    image_ids, roles
+        Of one fold, side by side.
+    """
+    return sha256_lines(sorted(f"{image_id}\t{role}" for image_id, role in zip(image_ids, roles, strict=True)))
 
 
 def make_split(

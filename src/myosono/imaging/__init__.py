@@ -12,6 +12,7 @@ Examples
 """
 
 from myosono.imaging.area import find_b_mode_area
+from myosono.imaging.file_names import bare_name, safe_name, unique_names
 from myosono.imaging.frame import Area, Frame, GreyImage
 from myosono.imaging.limits import Limits
 from myosono.imaging.naming import NameFacts, facts_from_name
@@ -25,10 +26,13 @@ __all__ = [
     "Limits",
     "NameFacts",
     "SourceList",
+    "bare_name",
     "facts_from_name",
     "find_b_mode_area",
     "list_sources",
     "natural_key",
     "read_frame",
     "read_frames",
+    "safe_name",
+    "unique_names",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from myosono.errors import ImageError, UsageError
+from myosono.imaging.file_names import IMAGE_SUFFIXES
 from myosono.imaging.sniff import HEAD_BYTES, sniff
 
 _NUMBER = re.compile(r"(\d+)")
@@ -136,6 +137,4 @@ def _reason_to_skip(file: Path) -> str | None:
 
 def _image_suffix(file: Path) -> bool:
     # Named like an image but not one: it must be read, and fail aloud, not vanish from a study.
-    return file.suffix.lower() in {
-        ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".dcm", ".dicom", ".mp4", ".avi",
-    }  # fmt: skip
+    return file.suffix.lower() in IMAGE_SUFFIXES

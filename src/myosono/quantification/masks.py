@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
-from myosono.errors import ImageError, UsageError
-from myosono.imaging import Area
+from myosono.errors import ImageError
+from myosono.imaging import Area, bare_name, safe_name, unique_names
 from myosono.quantification.region import Region
 
 _EDGE = np.array([255, 190, 0], dtype=np.uint8)
@@ -21,37 +21,46 @@ _CAPTION = 18
 def mask_names(images: Sequence[tuple[str, int]]) -> list[str]:
     """File names of the masks of a study: each image's own name without ending, and ``_region.png``.
 
-    A later frame adds its number; images of one name in different folders add their folder.
+    A later frame adds its number. Images of one name add their folder, then their ending, then the folders above: as
+    far as paths can, they tell the images apart whatever their order, so that an edited mask finds its image again.
 
     Parameters
     ----------
     images
         ``(path, frame)``, the frame from 0.
 
-    Raises
-    ------
-    UsageError
-        If two images would still share a mask.
-
     Examples
     --------
     >>> mask_names([("study/P7_RD_1.png", 0), ("a/clip.dcm", 3), ("a/1.png", 0), ("b/1.png", 0)])
     ['P7_RD_1_region.png', 'clip_frame4_region.png', 'a_1_region.png', 'b_1_region.png']
+    >>> mask_names([("a/1.png", 0), ("a/1.jpg", 0), ("dicom/1.2.840.1", 0), ("dicom/1.2.840.2", 0)])
+    ['a_1.png_region.png', 'a_1.jpg_region.png', '1.2.840.1_region.png', '1.2.840.2_region.png']
     """
-    plain = [_mask_name(Path(path).stem, frame) for path, frame in images]
-    counts = Counter(plain)
-    names = [
-        _mask_name(f"{Path(path).parent.name}_{Path(path).stem}", frame) if counts[name] > 1 else name
-        for name, (path, frame) in zip(plain, images, strict=True)
-    ]
-    if len(set(names)) < len(names):
-        twice = Counter(names).most_common(1)[0][0]
-        raise UsageError(f"two images of the study would share the mask {twice}", remedy="Rename one of them")
-    return names
+    choices = [[_mask_name(stem, frame) for stem in _stems(Path(path))] for path, frame in images]
+    levels = [0] * len(choices)
+    while True:
+        names = [names[level] for names, level in zip(choices, levels, strict=True)]
+        counts = Counter(name.casefold() for name in names)
+        longer = [
+            place
+            for place, name in enumerate(names)
+            if counts[name.casefold()] > 1 and levels[place] + 1 < len(choices[place])
+        ]
+        if not longer:
+            return unique_names(names)
+        for place in longer:
+            levels[place] += 1
+
+
+def _stems(path: Path) -> list[str]:
+    """What a mask may be called, from the shortest to the whole path."""
+    folders = [part for part in path.parts[:-1] if part != path.anchor]
+    above = ["_".join([*folders[start:], path.name]) for start in reversed(range(len(folders)))]
+    return [bare_name(path), "_".join([*folders[-1:], bare_name(path)]), *(above or [path.name])]
 
 
 def _mask_name(stem: str, frame: int) -> str:
-    return f"{stem}{f'_frame{frame + 1}' if frame else ''}_region.png"
+    return safe_name(f"{stem}{f'_frame{frame + 1}' if frame else ''}", "_region.png", verbatim=True)
 
 
 def read_mask(path: str | Path, shape: tuple[int, int], area: Area | None = None) -> Region:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from myosono.reading.artefact import Artefact, embedded_model
-from myosono.reading.overlay import draw_overlay, draw_shrinkage, overlay_name
+from myosono.reading.overlay import draw_overlay, draw_shrinkage, overlay_names
 from myosono.reading.pooled import PoolableImage, pool_muscles, pool_patients
 from myosono.reading.quantify import quantified, quantities_of
 from myosono.reading.reader import Reader, load
@@ -23,7 +23,7 @@ __all__ = [
     "draw_shrinkage",
     "embedded_model",
     "load",
-    "overlay_name",
+    "overlay_names",
     "pool_muscles",
     "pool_patients",
     "quantified",

@@ -6,13 +6,14 @@ coarse grid; it is no outline of a lesion.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from myosono.imaging import bare_name, safe_name, unique_names
 from myosono.reading.result import ImageReading, ModelFacts
 
 SHRINKAGE_LABEL = "removed by the threshold: a diagnostic of the network, not a noise level"
@@ -87,11 +88,16 @@ def shrinkage_over(pixels: NDArray[np.uint8], shrinkage: NDArray[np.floating]) -
     return _blend(pixels, shrinkage, float(shrinkage.max()), REMOVED_COLOURS)
 
 
-def overlay_name(image: ImageReading) -> str:
-    """File name of an overlay, unique within a study: the parent folder, the stem and the frame."""
-    path = Path(image.path)
-    stem = "_".join(part for part in (path.parent.name, path.stem) if part)
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{stem}_{image.frame}") + ".png"
+def overlay_names(images: Sequence[ImageReading]) -> list[str]:
+    """File names of a reading's overlays, each once: the image's folder, its name without ending, and the frame.
+
+    Images that these do not tell apart (``a.png`` beside ``a.jpg``) are numbered from 2 in the order of the reading.
+    """
+    return unique_names([_overlay_name(Path(image.path), image.frame) for image in images])
+
+
+def _overlay_name(path: Path, frame: int) -> str:
+    return safe_name("_".join(part for part in (path.parent.name, bare_name(path), str(frame)) if part), ".png")
 
 
 def _blend(

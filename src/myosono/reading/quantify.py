@@ -49,7 +49,7 @@ def quantified(
     Raises
     ------
     UsageError
-        If age or sex is given for several patients, or is impossible, or two images would share a mask.
+        If age or sex is given for several patients, or is impossible.
     """
     quantifier = quantifier or Quantifier()
     patients = {image.patient_id for image in reading.images}

@@ -69,9 +69,10 @@ def stress_banners(found: StressResult) -> list[Banner]:
     """Banners in order of gravity: what invalidates the figures first."""
     banners = []
     for model in found.models:
-        if model.standing in ("unknown", "leaking"):
+        if model.standing in ("unknown", "unproven", "leaking"):
             title = "Training patients may be among these"
-            banners.append(Banner("red", title, f"{model.statement}. The figures overestimate."))
+            unless = "If it was not, the" if model.standing == "unproven" else "The"
+            banners.append(Banner("red", title, f"{model.statement}. {unless} figures overestimate."))
     if found.simulated:
         text = "Made by this package's simulation. Nothing here is evidence about patients."
         banners.append(Banner("amber", "Simulated images", text))

@@ -10,11 +10,15 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from myosono.cohort import Cohort
+from myosono.cohort import Cohort, roles_sha256
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, RunError, UsageError
 
-Standing = Literal["held_out", "other_cohort", "unknown", "leaking"]
-"""Known test patients; another cohort; the training cohort with patients unknown; a split that leaks."""
+ROLES_KEY = "roles_sha256"
+"""Of a model file's ``split``: the hash of who trained, validated and tested; absent in older files."""
+
+Standing = Literal["held_out", "other_cohort", "unknown", "unproven", "leaking"]
+"""Known test patients; another cohort; the training cohort with patients unknown; test patients of a run that may be
+another one's; a split that leaks."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Exposure:
     Attributes
     ----------
     standing
-        See `Standing`; ``unknown`` and ``leaking`` invalidate the figures.
+        See `Standing`; ``unknown``, ``unproven`` and ``leaking`` invalidate the figures.
     statement
         The same in a sentence.
     images
@@ -44,34 +48,50 @@ def exposure(metadata: Mapping[str, Any], cohort: Cohort, runs: Sequence[Path] =
     metadata
         The model file's.
     runs
-        Run folders; the one of this model's cohort, network and split is used.
+        Run folders; the one whose fold trained, validated and tested the model's images is used. A file that does not
+        name these (an older one) gets the first of its cohort, network and kind of split, and the doubt is stated.
 
     Raises
     ------
     RunError
         If a folder is no run or is damaged.
     """
-    trained, split = metadata.get("cohort", {}), metadata["split"]
+    name, trained = metadata["name"], metadata.get("cohort", {})
     if trained.get("content_hash") != cohort.info.content_hash:
-        name = trained.get("name", "a cohort without a name")
         return Exposure(
             "other_cohort",
-            f"{metadata['name']} was trained on {name!r}, not on this cohort; the files cannot tell whether they share "
-            "patients",
+            f"{name} was trained on {trained.get('name', 'a cohort without a name')!r}, not on this cohort; the files "
+            "cannot tell whether they share patients",
         )
     for folder in runs:
         images = _test_images(folder, metadata)
-        if images is not None and not split["leaks"]:
-            return Exposure(
-                "held_out", f"only the test patients of fold {split['fold']} of {metadata['name']} are used", images
-            )
         if images is not None:
-            text = f"{metadata['name']} was trained on a leaking split: test images show patients that it has seen"
-            return Exposure("leaking", text, images)
+            return _tested_by_run(metadata, folder, images)
+    missing = (
+        "none of the runs given is the one that it was exported from"
+        if runs
+        else "give its run folder with --run to leave them out"
+    )
     return Exposure(
         "unknown",
-        f"{metadata['name']} was trained on this cohort, and its file does not name the patients: training patients "
-        "are among those used (give its run folder with --run to leave them out)",
+        f"{name} was trained on this cohort, and its file does not name the patients: training patients are among "
+        f"those used ({missing})",
+    )
+
+
+def _tested_by_run(metadata: Mapping[str, Any], folder: Path, images: frozenset[str]) -> Exposure:
+    name, split = metadata["name"], metadata["split"]
+    if split["leaks"]:
+        text = f"{name} was trained on a leaking split: test images show patients that it has seen"
+        return Exposure("leaking", text, images)
+    if ROLES_KEY in split:
+        return Exposure("held_out", f"only the test patients of fold {split['fold']} of {name} are used", images)
+    return Exposure(
+        "unproven",
+        f"the test patients of fold {split['fold']} of the run {folder} are used, but it is unknown whether "
+        f"{name} was exported from it: its file, of an older version, does not say whom it was trained on, and a run "
+        "of another seed tests other patients (export it again from its run)",
+        images,
     )
 
 
@@ -109,8 +129,11 @@ def _test_images(folder: Path, metadata: Mapping[str, Any]) -> frozenset[str] | 
         table = pd.read_parquet(source, columns=["image_id", "fold", "role"])
     except DAMAGED_TABLE as error:
         raise RunError(f"the split cannot be read: {error}", path=source) from error
-    rows = table[(table["fold"] == split["fold"]) & (table["role"] == "test")]
-    return frozenset(str(name) for name in rows["image_id"])
+    rows = table[table["fold"] == split["fold"]]
+    # A run of another seed or number of folds has the same cohort, network and kind of split, and other patients.
+    if ROLES_KEY in split and split[ROLES_KEY] != roles_sha256(rows["image_id"], rows["role"]):
+        return None
+    return frozenset(str(name) for name in rows.loc[rows["role"] == "test", "image_id"])
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:

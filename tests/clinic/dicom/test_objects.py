@@ -167,6 +167,25 @@ def test_times_follow_the_zone_that_the_images_state(view: StudyView, sources: l
     assert (dataset.ContentDate, dataset.ContentTime, dataset.TimezoneOffsetFromUTC) == ("20260305", "040000", "+0800")
 
 
+@pytest.mark.parametrize("offset", ["+2500", "-1300", "+1401", "-1201", "+0860", "+9999", "8", "Z"])
+def test_a_zone_that_cannot_be_counts_as_not_stated(view: StudyView, sources: list[Dataset], offset: str) -> None:
+    odd, silent = [Dataset(one) for one in sources], [Dataset(one) for one in sources]
+    for one in odd:
+        one.add_new("TimezoneOffsetFromUTC", "SH", offset)
+    made, plain = make_objects(view, ("sr",), odd)[0], make_objects(view, ("sr",), silent)[0]
+    assert "TimezoneOffsetFromUTC" not in made
+    assert (made.ContentDate, made.ContentTime) == (plain.ContentDate, plain.ContentTime)
+
+
+@pytest.mark.parametrize(("offset", "time"), [("-1200", "080000"), ("+1400", "100000"), ("+0545", "014500")])
+def test_the_last_zones_of_the_earth_are_kept(view: StudyView, sources: list[Dataset], offset: str, time: str) -> None:
+    shifted = [Dataset(one) for one in sources]
+    for one in shifted:
+        one.TimezoneOffsetFromUTC = offset
+    made = make_objects(replace(view, updated=datetime(2026, 3, 4, 20, 0, tzinfo=UTC)), ("sr",), shifted)[0]
+    assert (made.TimezoneOffsetFromUTC, made.ContentTime) == (offset, time)
+
+
 def test_values_that_the_standard_forbids_are_not_passed_on(
     view: StudyView, sources: list[Dataset], judged: Callable[[Dataset], str]
 ) -> None:

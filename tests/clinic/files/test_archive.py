@@ -7,6 +7,7 @@ import io
 import stat
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,69 @@ def test_an_archive_in_an_archive_is_unpacked_once(listed) -> None:
 def test_names_that_point_out_of_the_archive_are_refused(listed, name: str) -> None:
     with pytest.raises(UploadError, match="points out of it"):
         listed(packed({"first.png": b"1", name: b"2"}))
+
+
+class Unflagged(zipfile.ZipInfo):
+    """A member whose name is written as these bytes, without the flag that says UTF-8."""
+
+    raw = b""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+        return self.raw, self.flag_bits & ~0x800
+
+
+def packed_raw(*names: bytes, unicode_path: str | None = None, crc: int | None = None) -> bytes:
+    """Members named by bytes, each with the UTF-8 name that Info-ZIP adds, if one is given."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number, name in enumerate(names):
+            entry = Unflagged(f"x{number}")
+            entry.raw = name
+            if unicode_path is not None:
+                field = struct.pack("<BI", 1, zlib.crc32(name) if crc is None else crc) + unicode_path.encode()
+                entry.extra = struct.pack("<HH", 0x7075, len(field)) + field
+            archive.writestr(entry, str(number))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("张三_RD_1.png", "gbk"),  # Windows in China
+        ("李\u5586/王\u3400_RD_1.png", "gb18030"),
+        ("誠_RD_1.png 诚", "gbk"),  # a second byte that is a backslash in ASCII
+        ("张三_RD_1.png", "utf-8"),  # macOS
+        ("Müller_RD_1.png", "utf-8"),
+        ("Größe_Núñez_RD_1.png", "cp437"),  # what the standard says
+    ],
+)
+def test_a_name_without_the_utf8_flag_is_read_as_it_was_meant(listed, name: str, encoding: str) -> None:
+    assert listed(packed_raw(name.encode(encoding))) == {f"study.zip/{name}": b"0"}
+
+
+def test_the_utf8_name_beside_a_name_goes_first_unless_it_belongs_to_another(listed) -> None:
+    raw = "张三_RD_1.png".encode("gbk")
+    assert listed(packed_raw(raw, unicode_path="章叁_RD_1.png")) == {"study.zip/章叁_RD_1.png": b"0"}
+    assert listed(packed_raw(b"____RD_1.png", unicode_path="章叁_RD_1.png")) == {"study.zip/章叁_RD_1.png": b"0"}
+    assert listed(packed_raw(raw, unicode_path="章叁_RD_1.png", crc=7)) == {"study.zip/张三_RD_1.png": b"0"}
+
+
+@pytest.mark.parametrize("hidden", ["../张三.png", "..\\张三.png", "/etc/张三", "C:/张三", "张\0三.png", "张三/\0/"])
+def test_what_points_out_only_after_decoding_is_refused(listed, hidden: str) -> None:
+    harmless = "张三_RD_1.png".encode("gbk")
+    with pytest.raises(UploadError, match="points out of it"):
+        listed(packed_raw(harmless, unicode_path=hidden))
+    with pytest.raises(UploadError, match="points out of it"):
+        listed(packed_raw(harmless, hidden.encode("gbk")))
+
+
+def test_a_damaged_extra_field_leaves_the_name(listed) -> None:
+    raw = "张三_RD_1.png".encode("gbk")
+    assert listed(packed_raw(raw, unicode_path="")) == {"study.zip/张三_RD_1.png": b"0"}
+    data = bytearray(packed_raw(raw, unicode_path="章叁_RD_1.png"))
+    at = data.rfind("章".encode())
+    data[at : at + 1] = b"\xff"  # no UTF-8 any more
+    assert listed(bytes(data)) == {"study.zip/张三_RD_1.png": b"0"}
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])

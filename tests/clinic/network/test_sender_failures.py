@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from myosono.clinic.database.engine import Database
 from myosono.clinic.network.outbox import REFUSALS
 from myosono.clinic.network.scu import echo
 from myosono.clinic.network.sender import Sender
+from myosono.clinic.network.storing import Outcome
 from myosono.clinic.settings import ClinicSettings, Peer
 from myosono.errors import PeerError
 
@@ -131,6 +132,42 @@ def test_database_gone_while_sending_loses_nothing(
     finally:
         stop.set()
         thread.join()
+
+
+def test_an_item_that_breaks_in_the_making_holds_up_no_other(
+    settings: ClinicSettings, database: Database, study_id: int, start_archive: Callable[..., Archive],
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def broken(*_: object) -> None:
+        raise ValueError("offset must be a timedelta strictly between: '\0\udce9'")
+
+    monkeypatch.setattr("myosono.clinic.network.parcels.make_study_objects", broken)
+    archive = start_archive()
+    bad, good = enqueue(database, study_id, kind="sr"), enqueue(database, study_id)
+    assert Sender(with_peer(settings, archive.port), database).run_once() == 2
+    failed = item(database, bad)
+    assert (failed.status, failed.attempts) == ("failed", 1)
+    assert "cannot be made: ValueError: offset must be" in str(failed.error)
+    assert item(database, good).status == "sent"
+    assert any(line.exc_info for line in caplog.records)
+
+
+def test_what_interrupts_a_transfer_is_told_and_the_rest_is_tried_again(
+    settings: ClinicSettings, database: Database, study_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object, __: object, files: Sequence[Path]) -> Iterator[Outcome]:
+        yield from (Outcome(file) for file in files[:2])
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("myosono.clinic.network.sender.store", interrupted)
+    first, second = enqueue(database, study_id), enqueue(database, study_id)
+    sender = Sender(with_peer(settings, free_port()), database)
+    sender.run_once()
+    assert item(database, first).status == "sent"
+    left = item(database, second)
+    assert (left.status, left.attempts) == ("waiting", 1)
+    assert "sending was interrupted: KeyError: 'a bug'" in str(left.error)
+    assert sender.run_once() == 0  # it waits its turn
 
 
 class _Answering(BaseHTTPRequestHandler):

@@ -133,6 +133,30 @@ def view() -> StudyView:
 
 
 @pytest.fixture
+def nothing_fits(view: StudyView) -> StudyView:
+    """No diagnosis reaches the confidence: the prediction set is empty, and there are probabilities."""
+    return replace(view, answer="abstains", prediction_set=(), reasons=("unlike the calibration patients",))
+
+
+@pytest.fixture
+def all_refused(view: StudyView) -> StudyView:
+    """All images were read, and the reader refused each of them: an answer, and no probabilities."""
+    images = tuple(
+        replace(one, frames=tuple(replace(frame, abstained=True, label=None) for frame in one.frames))
+        for one in view.images
+        if one.status == "read"
+    )
+    sites = tuple(
+        replace(one, probabilities=None, label=None, echo_intensity=None, z_score=None, muscle_thickness_mm=None)
+        for one in view.sites
+    )
+    return replace(
+        view, images=images, sites=sites, probabilities=None, answer="abstains", prediction_set=(), priority=None,
+        reasons=("not muscle ultrasound: none of the images is",),
+    )  # fmt: skip
+
+
+@pytest.fixture
 def opinion() -> MakeOpinion:
     """A signed reading, or with ``signed_at=None`` a draft; other fields by keyword."""
 

@@ -97,6 +97,22 @@ def test_a_study_without_any_result_is_a_report_too(view: StudyView) -> None:
     assert "No image could be read" in render_report(replace(empty, status="failed"), "en", {})
 
 
+def test_an_abstention_marks_no_class_as_excluded(view: StudyView, nothing_fits: StudyView) -> None:
+    assert "○" in render_report(view, "en", {}, made=MADE)
+    page = render_report(nothing_fits, "en", {}, made=MADE)
+    assert "No diagnosis: the model abstains" in page
+    assert "55 %" in page
+    assert not {"●", "○"} & set(page)
+
+
+def test_a_refusal_of_all_images_is_no_failure_to_read_them(all_refused: StudyView) -> None:
+    page = render_report(all_refused, "en", {}, made=MADE)
+    assert "No diagnosis: the model abstains" in page
+    assert "No image could be read" not in page
+    assert "not muscle ultrasound: none of the images is" in page
+    assert "没有一幅图像属于肌肉超声" in render_report(all_refused, "zh-CN", {}, made=MADE)
+
+
 def test_what_came_with_the_study_is_escaped(view: StudyView, opinion: Any) -> None:
     nasty = "<script>alert(1)</script><img src=http://example.com/x>"
     signed = opinion(notes=nasty, diagnosis=nasty, amend_reason=nasty, full_name=nasty)

@@ -9,6 +9,7 @@ import pytest
 
 from myosono.anatomy import DIAGNOSES, MUSCLES
 from myosono.clinic.reports.language import translator
+from myosono.clinic.work.pooling import PooledFrame
 from myosono.quantification import MYOSITIS_PROTOCOL, completeness
 from myosono.quantification.quantifier import SETTINGS, UNKNOWN_DEVICE
 from myosono.quantification.reference import SIMULATED_WARNING as SIMULATED_REFERENCE
@@ -19,6 +20,7 @@ from myosono.reading.ood import MuscleGate
 from myosono.reading.ood_checks import picture_fault
 from myosono.reading.ood_features import STATISTICS
 from myosono.reading.ood_look import Look
+from myosono.reading.pooled import pool_patients
 from myosono.reading.quality import blocking_fault
 from myosono.reading.reader import FORCED_WARNING, LEAK_WARNING, SIMULATED_WARNING, UNGATED_WARNING
 
@@ -36,6 +38,12 @@ def gate_fault(whole: float, deep: float) -> str | None:
     return gate.fault(np.arange(3600, dtype=np.uint8).reshape(60, 60), np.ones(2, np.float32))
 
 
+def refused(fault: str) -> tuple[str, ...]:
+    """What is said of a patient all of whose images were refused."""
+    frame = PooledFrame("a.png", "P", "D", "R", {"Normal": 0.5, "IBM": 0.5}, True, (fault,))
+    return pool_patients([frame], RULE)[0].reasons
+
+
 GATE_FAULTS = [gate_fault(9.0, -99.0), gate_fault(-99.0, 9.0)]
 SENTENCES = [
     SIMULATED_WARNING, LEAK_WARNING, FORCED_WARNING, UNGATED_WARNING, UNCALIBRATED_WARNING, SETTINGS, UNKNOWN_DEVICE,
@@ -50,6 +58,7 @@ SENTENCES = [
     picture_fault(np.zeros((100, 100), np.uint8), 0.8), picture_fault(np.full((100, 100), 255, np.uint8), 0.0),
     completeness(MYOSITIS_PROTOCOL[:3]).text, completeness([*MYOSITIS_PROTOCOL[:13], (None, "R")]).text,
     completeness(MYOSITIS_PROTOCOL).text,
+    *(reason for fault in ("not muscle ultrasound: x", "too small") for reason in refused(fault)),
 ]  # fmt: skip
 
 

@@ -136,6 +136,35 @@ def test_an_abstention_is_an_absent_value(view: StudyView) -> None:
     assert "abstains" in patient["dataAbsentReason"]["text"]
 
 
+def test_an_empty_set_excludes_nothing(nothing_fits: StudyView) -> None:
+    patient, *_ = resources(to_fhir(nothing_fits), "Observation")
+    assert patient["dataAbsentReason"]["coding"][0]["code"] == "unknown"
+    assert len(patient["component"]) == 4
+    assert not any("interpretation" in one for one in patient["component"])
+
+
+def test_a_refusal_of_all_images_is_a_result_and_says_why(all_refused: StudyView) -> None:
+    bundle = to_fhir(all_refused)
+    patient, *sites = resources(bundle, "Observation")
+    assert patient["dataAbsentReason"]["coding"][0]["code"] == "unknown"
+    assert "component" not in patient
+    assert patient["note"][0]["text"] == "not muscle ultrasound: none of the images is"
+    (report,) = resources(bundle, "DiagnosticReport")
+    assert "Model: No diagnosis: the model abstains." in report["conclusion"]
+    assert "(not muscle ultrasound: none of the images is)" in report["conclusion"]
+    graded = {"right flexor digitorum profundus", "left flexor digitorum profundus"}
+    absent = {one["dataAbsentReason"]["coding"][0]["code"] for one in sites if one["bodySite"]["text"] not in graded}
+    assert absent == {"unknown"}
+    row = next(csv.DictReader(io.StringIO(to_csv([all_refused]))))
+    assert (row["answer"], row["abstained"]) == ("abstains", "true")
+
+
+def test_a_site_without_a_readable_image_is_an_error(all_refused: StudyView) -> None:
+    broken = tuple(replace(one, status="failed", frames=()) for one in all_refused.images)
+    _, *sites = resources(to_fhir(replace(all_refused, images=broken)), "Observation")
+    assert {one["dataAbsentReason"]["coding"][0]["code"] for one in sites if "component" not in one} == {"error"}
+
+
 def test_every_reference_is_in_the_bundle(view: StudyView, opinion: Any) -> None:
     bundle = to_fhir(replace(view, opinions=(opinion(),)), pdf=b"%PDF-1.7")
     known = {entry["fullUrl"] for entry in bundle["entry"]}

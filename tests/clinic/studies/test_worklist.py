@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -44,12 +44,30 @@ def test_a_row_counts_muscles_not_images(session, three):
     assert row.priority == pytest.approx(0.9)
 
 
-def test_filters(session, three):
+def test_filters(session, three, clock):
+    clock("UTC0")
     assert patients(session, answer="IBM") == ["P2"]
     assert patients(session, answer=UNDECIDED) == ["P3"]
     assert patients(session, source="dicom") == ["P1"]
     assert patients(session, status="signed") == []
     assert patients(session, since=date(2026, 3, 2), until=date(2026, 3, 2)) == ["P2"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "arrived", "day"),
+    [
+        ("CST-8", datetime(2026, 3, 8, 23, 30, tzinfo=UTC), date(2026, 3, 9)),  # 07:30 in China
+        ("EST5", datetime(2026, 3, 9, 3, 0, tzinfo=UTC), date(2026, 3, 8)),  # 22:00 in New York
+        ("CET-1CEST,M3.5.0,M10.5.0/3", datetime(2026, 3, 29, 22, 30, tzinfo=UTC), date(2026, 3, 30)),  # after 23 hours
+        ("CET-1CEST,M3.5.0,M10.5.0/3", datetime(2026, 10, 25, 22, 30, tzinfo=UTC), date(2026, 10, 25)),  # of 25 hours
+    ],
+)
+def test_days_are_those_of_the_clinics_clock(session, make_study, clock, zone, arrived, day):
+    clock(zone)
+    make_study("P1", WELL, answer="Normal", arrived=arrived)
+    assert patients(session, since=day, until=day) == ["P1"]
+    assert patients(session, until=day - timedelta(days=1)) == []
+    assert patients(session, since=day + timedelta(days=1)) == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from myosono.clinic import audit
 from myosono.clinic.database.engine import Database
+from myosono.clinic.database.models import AuditEntry
 
 WORDS = "several unrelated words"
 
@@ -92,6 +94,17 @@ def test_the_log_is_paged_newest_first(admin: Any, lines: None) -> None:
 )
 def test_the_log_is_filtered(admin: Any, lines: None, query: str, count: int) -> None:
     assert f"{count} lines" in admin.get(f"/admin/audit?{query}").text
+
+
+def test_a_day_of_the_log_ends_at_the_next_midnight_of_the_clinic(admin: Any, database: Database, clock: Any) -> None:
+    """The day on which summer time begins has 23 hours."""
+    clock("CET-1CEST,M3.5.0,M10.5.0/3")
+    with database.session() as session:
+        for at in (datetime(2026, 3, 29, 21, 30, tzinfo=UTC), datetime(2026, 3, 29, 22, 30, tzinfo=UTC)):
+            session.add(AuditEntry(at=at, user="eve", action="x", previous="", hash=str(at)))
+    assert "1 lines" in admin.get("/admin/audit?user=eve&since=2026-03-29&until=2026-03-29").text
+    assert "1 lines" in admin.get("/admin/audit?user=eve&since=2026-03-30&until=2026-03-30").text
+    assert "0 lines" in admin.get("/admin/audit?user=eve&until=2026-03-28").text
 
 
 @pytest.mark.parametrize("query", ["study=x", "study=-1", "since=yesterday", "until=2026-13-01", "since=0001-01-01"])

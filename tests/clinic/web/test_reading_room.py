@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from myosono.clinic.database.models import AuditEntry, PhysicianReading, StoredImage
+from myosono.clinic.database.models import AuditEntry, PhysicianReading, StoredImage, Study
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_the_worklist_shows_a_study_and_its_filters_work(reader, study):
     assert 'data-href="/studies/1"' in reader.get("/worklist/table?text=P001&status=read").text
     assert reader.get("/?status=nonsense").status_code == 422
     assert reader.get("/?since=yesterday").status_code == 422
+    assert reader.get("/?until=9999-12-31").status_code == 422
 
 
 def test_an_empty_worklist_says_how_studies_come(reader):
@@ -66,6 +67,41 @@ def test_the_study_page_states_answer_reasons_model_and_warnings(reader, study, 
         views = session.scalars(select(AuditEntry).where(AuditEntry.action == "view")).all()
     assert [(one.user, one.study_id) for one in views] == [("ben", study)]
     assert reader.get("/studies/99").status_code == 404
+
+
+def say_of_the_patient(database, study: int, **result) -> None:
+    """Put other words into the model's mouth."""
+    with database.session() as session:
+        found = session.get_one(Study, study)
+        found.result = {**found.result, "label": None, "answer": "abstains", "abstained": True, **result}
+
+
+def result_card(page: str) -> str:
+    return page[page.index('id="result-title"') : page.index('class="map-and-grid"')]
+
+
+def test_where_the_model_abstains_nothing_is_called_excluded(reader, study, database):
+    reasons = ["unlike the calibration patients: no diagnosis reaches 90% confidence"]
+    say_of_the_patient(database, study, prediction_set=["IBM"], reasons=reasons)
+    assert "excluded" in result_card(reader.get(f"/studies/{study}").text)
+    say_of_the_patient(database, study, prediction_set=[], reasons=reasons)
+    card = result_card(reader.get(f"/studies/{study}").text)
+    assert "The model gives no answer" in card
+    assert reasons[0] in card
+    assert card.count('class="number"') == 4
+    assert "excluded" not in card
+    assert "possible" not in card
+
+
+def test_a_refusal_of_all_images_is_an_answer_with_its_reasons(reader, program, study, database):
+    reasons = ["not muscle ultrasound: none of the images is"]
+    say_of_the_patient(database, study, probabilities={}, prediction_set=[], reasons=reasons)
+    card = result_card(reader.get(f"/studies/{study}").text)
+    assert "Nothing has been read yet" not in card
+    assert "The model gives no answer" in card
+    assert reasons[0] in card
+    patient = program.get(f"/api/v1/studies/{study}/reading").json()["patients"][0]
+    assert (patient["answer"], patient["probabilities"], patient["reasons"]) == ("abstains", {}, reasons)
 
 
 def test_no_page_holds_inline_script_or_style(reader, study):

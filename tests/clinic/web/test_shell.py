@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 import myosono
 from myosono.clinic.database.engine import Database
 from myosono.clinic.settings import ClinicSettings
+from myosono.clinic.web import server
 from myosono.clinic.web.app import check_exposure, create_app
 from myosono.clinic.web.errors import status_of
 from myosono.clinic.web.hosts import host_name, is_loopback
@@ -49,6 +51,30 @@ def test_health_tells_of_a_full_disk(settings: ClinicSettings, database: Databas
     full = settings.model_copy(update={"uploads": settings.uploads.model_copy(update={"free_bytes": 2**62})})
     answer = TestClient(create_app(full, database), base_url="http://127.0.0.1").get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (503, "disk")
+
+
+def test_health_tells_of_a_reading_process_that_is_missing(app: FastAPI, visitor: Any, database: Database) -> None:
+    app.state.reading_missing = lambda: True
+    answer = visitor.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "reading", "model": "stanet_s-simulated", "version": myosono.__version__}
+
+
+def test_the_server_has_its_reading_process_watched(settings: ClinicSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing:
+        missing = True
+
+        def __init__(self, _: ClinicSettings) -> None: ...
+        def start(self) -> None: ...
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr(server, "WorkerProcess", Missing)
+    served = server.ClinicServer(settings)
+    with ExitStack() as parts:
+        parts.callback(served.database.close)
+        served._start_parts(parts)
+        answer = TestClient(served.app, base_url="http://127.0.0.1").get("/healthz")
+    assert answer.json()["status"] == "reading"
 
 
 def test_pages_say_when_the_database_has_gone(reader: Any, database: Database, settings: ClinicSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from sqlalchemy import func, select
 
 from myosono.clinic.database.models import FrameReading, StoredImage, Study
 from myosono.clinic.settings import ClinicSettings
+from myosono.clinic.work import process as module
 from myosono.clinic.work.process import WorkerProcess
 from myosono.errors import ClinicError
 
@@ -139,6 +141,87 @@ def test_a_process_that_stands_still_is_replaced(settings, database, take, make_
         assert process.pid != still
     finally:
         process.stop()
+
+
+ALIVE = [sys.executable, "-c", "import os, sys; os.write(1, b'.'); sys.stdin.buffer.read()"]
+DYING = [sys.executable, "-c", "raise SystemExit(9)"]
+
+
+@pytest.fixture
+def spawn(monkeypatch) -> list[list[str] | OSError]:  # type: ignore[no-untyped-def]
+    """What starting a child gives, one after another, the last for ever: another command, or an error."""
+    real, told = subprocess.Popen, []
+
+    def popen(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+        answer = told.pop(0) if len(told) > 1 else told[0]
+        if isinstance(answer, OSError):
+            raise answer
+        return real(answer, **options)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(module.subprocess, "Popen", popen)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.05)
+    return told
+
+
+@pytest.mark.parametrize("last", [ALIVE, DYING], ids=["killed at work", "dead at once"])
+def test_without_memory_for_a_process_it_is_tried_until_there_is(settings, database, spawn, caplog, last) -> None:
+    no_memory = OSError(errno.ENOMEM, "Cannot allocate memory")
+    spawn[:] = [last, no_memory]
+    process = WorkerProcess(settings)
+    process.start()
+    try:
+        if last is ALIVE:
+            until(lambda: process._child is not None and process._child.started, "a sign of life")
+            assert not process.missing
+            os.kill(process.pid, signal.SIGKILL)
+        until(lambda: "Cannot allocate memory" in caplog.text, "the first vain start")
+        assert process.missing
+        assert process.pid is None
+        spawn[:] = [OSError(errno.EAGAIN, "again"), BrokenPipeError("gone"), no_memory, ALIVE]
+        until(lambda: not process.missing, "a child that lives")
+        assert process.pid is not None
+        assert process.restarts >= 1
+    finally:
+        process.stop()
+    assert process.pid is None
+    assert not process.missing
+
+
+def test_a_first_start_without_memory_is_tried_again_too(settings, database, spawn) -> None:
+    spawn[:] = [OSError(errno.ENOMEM, "Cannot allocate memory"), ALIVE]
+    process = WorkerProcess(settings)
+    process.start()
+    try:
+        until(lambda: process.pid is not None and not process.missing, "a child that lives")
+    finally:
+        process.stop()
+
+
+def test_children_that_die_before_they_read_are_no_reading_process(settings, database, spawn) -> None:
+    spawn[:] = [DYING]
+    process = WorkerProcess(settings)
+    process.start()
+    try:
+        until(lambda: process.restarts >= 2, "some vain starts")
+        assert process.missing
+    finally:
+        process.stop()
+
+
+def test_a_child_that_cannot_be_watched_is_not_left_behind(settings, database, spawn, monkeypatch) -> None:
+    """No thread for its signs of life: it would be killed as silent while it reads."""
+    started: list[subprocess.Popen[bytes]] = []
+    popen = module.subprocess.Popen
+    monkeypatch.setattr(module.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    monkeypatch.setattr(module.threading, "Thread", _no_thread)
+    spawn[:] = [ALIVE]
+    with pytest.raises(RuntimeError):
+        module._Child(settings)
+    assert started[0].poll() is not None
+
+
+def _no_thread(**_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_it_ends_with_its_parent(settings, database) -> None:

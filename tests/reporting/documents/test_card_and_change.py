@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from myosono.errors import RunError, UsageError
@@ -14,6 +16,7 @@ from myosono.reporting.documents import (
     read_version,
     toolkit_card,
 )
+from myosono.reporting.documents.source import read_model
 
 MITCHELL = [
     "Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data",
@@ -128,6 +131,54 @@ def test_two_model_files(tiny_model):
     assert set(rows(record, "Performance evaluation")) >= {"Patients: Accuracy", "Images: Balanced accuracy"}
     for group in ("Model", "Software and machine", "Files and calibration"):
         assert entry(record, group).answers[0].text.startswith("None of ")
+
+
+def test_model_files_of_two_seeds_were_not_tested_on_the_same_patients(tiny_model, monkeypatch):
+    """Cohort, network, fold and number of test patients are the same: it had said that the patients are too."""
+    first = read_model(tiny_model.path)
+
+    def version(**split):
+        metadata = {**first.metadata, "split": {**first.metadata["split"], **split}}
+        monkeypatch.setattr(
+            "myosono.reporting.documents.version.read_model", lambda _: replace(first, metadata=metadata)
+        )
+        return read_version(tiny_model.path)
+
+    def said(earlier, later):
+        record = change_record(earlier, later)
+        return entry(record, "Performance evaluation").answers[0].text, [banner.title for banner in record.banners]
+
+    text, titles = said(version(), version())
+    assert text.startswith("The same patients were tested.")
+    assert "Different tests" not in titles
+    text, titles = said(version(), version(roles_sha256="0" * 64))
+    assert text.startswith("Different patients were tested or trained on.")
+    assert "Different tests" in titles
+    text, titles = said(version(), version(roles_sha256=None))
+    assert text.startswith("It is unknown whether the same patients were tested: on whom is not said by model.onnx (")
+    assert "Perhaps different tests" in titles
+
+
+def test_figures_on_a_cohort_of_their_own_are_of_its_patients(tiny_model, monkeypatch):
+    first = read_model(tiny_model.path)
+
+    def version(**evidence):
+        metadata = {**first.metadata, "evidence": {**first.metadata["evidence"], **evidence}}
+        monkeypatch.setattr(
+            "myosono.reporting.documents.version.read_model", lambda _: replace(first, metadata=metadata)
+        )
+        return read_version(tiny_model.path)
+
+    assert version().test != version(cohort="third, content hash 0").test
+    assert version(cohort="third, content hash 0").test == version(cohort="third, content hash 0").test
+
+
+def test_the_model_of_another_seed_is_refused_by_the_card(altered_run, tiny_model):
+    other = altered_run()
+    splits = pd.read_parquet(other / "splits.parquet")
+    splits.assign(fold=1 - splits["fold"]).to_parquet(other / "splits.parquet")
+    with pytest.raises(UsageError, match="not exported from this run: it was trained and tested on other patients"):
+        read_document_source(other, model=tiny_model.path)
 
 
 def test_a_run_is_not_compared_with_a_model_file(run_folder, tiny_model):

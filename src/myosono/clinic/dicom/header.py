@@ -45,7 +45,7 @@ _FORMS = {
     "PatientAge": r"\d{3}[DWMY]",
     "PatientSize": r"\d{1,6}(\.\d{0,6})?",
     "PatientWeight": r"\d{1,6}(\.\d{0,6})?",
-    "TimezoneOffsetFromUTC": r"[+-]\d{4}",
+    "TimezoneOffsetFromUTC": r"(-(0\d|1[01])|\+(0\d|1[0-3]))[0-5]\d|-1200|\+1400",  # PS3.3 C.12.1.1.8: -1200 to +1400
 }
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from myosono.clinic.files.member_name import member_name
 from myosono.clinic.files.store import NO_ROOM
 from myosono.clinic.settings import UploadLimits
 from myosono.errors import DiskFullError, UploadError
@@ -124,13 +125,14 @@ def _unpack(
     archive: Path, name: str, limits: UploadLimits, scratch: Path, budget: _Budget, *, nested: bool
 ) -> Iterator[Member]:
     with _opened(archive, name, limits) as opened:
-        # Not `is_dir`, which looks at the last letter of a name that may have none.
-        entries = [entry for entry in opened.infolist() if not entry.filename.endswith("/")]
-        budget.take(entries, name)
-        for entry in entries:
-            _check(entry, f"{name}/{entry.filename}", limits)
-        for entry in entries:
-            told = f"{name}/{_posix(entry.filename)}"
+        # `ZipInfo.filename` is not looked at: what is checked must be the very name that is used.
+        named = [(entry, _posix(member_name(entry))) for entry in opened.infolist()]
+        files = [(entry, inner) for entry, inner in named if not inner.endswith("/") or "\0" in inner]
+        budget.take([entry for entry, _ in files], name)
+        for entry, inner in files:
+            _check(entry, inner, f"{name}/{inner}", limits)
+        for entry, inner in files:
+            told = f"{name}/{inner}"
             path = scratch / ("inner-member" if nested else "member")
             refusal = _extract(opened, entry, path, told, budget)
             if refusal:
@@ -182,17 +184,12 @@ def _directory_bytes(archive: Path) -> int:
     return int(struct.unpack_from("<Q", tail, large + 40)[0])
 
 
-def _check(entry: zipfile.ZipInfo, name: str, limits: UploadLimits) -> None:
-    """Refuse the archive for what no honest one holds."""
-    path = PurePosixPath(_posix(entry.filename))
-    if (
-        path.is_absolute()
-        or ".." in path.parts
-        or not path.parts
-        or ":" in path.parts[0]
-        or "\0" in entry.orig_filename
-    ):
-        raise UploadError("the archive has a member whose name points out of it", path=name)
+def _check(entry: zipfile.ZipInfo, inner: str, name: str, limits: UploadLimits) -> None:
+    """Refuse the archive for what no honest one holds. ``inner`` is the member's name, ``name`` how it is told."""
+    path = PurePosixPath(inner)
+    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0] or "\0" in inner:
+        told = name.replace("\0", "?")  # which no database keeps
+        raise UploadError("the archive has a member whose name points out of it", path=told)
     if stat.S_IFMT(entry.external_attr >> 16) not in _KINDS:
         raise UploadError("the archive has a member that is a link or a device", path=name)
     if entry.flag_bits & _ENCRYPTED:

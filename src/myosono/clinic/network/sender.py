@@ -95,7 +95,10 @@ class Sender:
             return outbox.claim(session, self._lease, without=served)
 
     def _deliver(self, items: Sequence[OutboxItem]) -> None:
-        """Items of one peer and way. Each ends sent, postponed or failed, unless the database is gone."""
+        """Items of one peer and way. Each ends sent, postponed or failed, unless the database is gone.
+
+        What is left without an end would be claimed again when its lease ends, and again, and nobody would be told.
+        """
         try:
             peer = find_peer(self.settings, items[0].peer)
         except MyosonoError as error:
@@ -111,15 +114,26 @@ class Sender:
         except PeerError as error:
             for item in left:
                 self._end(item, "postpone", str(error))
+        except Exception as error:
+            log.exception("sending to %s was interrupted", peer.name)
+            for item in left:
+                self._end(item, "postpone", f"sending was interrupted: {_named(error)}")
 
     def _pack(self, items: Sequence[OutboxItem]) -> Iterator[tuple[OutboxItem, list[Path]]]:
+        """Items that can be made, with their files; one that cannot ends here, and holds up no other."""
         for item in items:
             try:
-                yield item, self._parcels.files(item)
-            except (UnavailableError, DiskFullError, SQLAlchemyError, OSError) as error:
+                files = self._parcels.files(item)
+            except (UnavailableError, DiskFullError, SQLAlchemyError, OSError, MemoryError) as error:
                 self._end(item, "postpone", f"cannot be made now: {error}")
             except MyosonoError as error:
                 self._end(item, "fail", str(error))
+            except Exception as error:
+                # Some damage of a header that no check of ours knows: the traceback is what can be mended by.
+                log.exception("%s of study %d cannot be made", item.kind, item.study_id)
+                self._end(item, "fail", f"cannot be made: {_named(error)}")
+            else:
+                yield item, files
 
     def _send(
         self, peer: Peer, via: str, packed: Sequence[tuple[OutboxItem, list[Path]]]
@@ -149,11 +163,21 @@ class Sender:
                 return
             log.warning("%s of study %d to %s: %s", item.kind, item.study_id, item.peer, problem)
             verdicts = {"fail": outbox.fail, "refuse": outbox.refuse, "postpone": outbox.postpone}
-            verdicts[verdict](session, item.id, problem)
+            verdicts[verdict](session, item.id, _printable(problem))
 
 
 def _route(item: OutboxItem) -> _Served:
     return item.peer, item.via
+
+
+def _named(error: Exception) -> str:
+    """An error that was not expected: its text alone may be a bare value."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _printable(text: str) -> str:
+    """What any database can keep: a damaged header's text, quoted in an error, may hold NUL or half a character."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _report(future: Future[None]) -> None:

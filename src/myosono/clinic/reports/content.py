@@ -19,11 +19,11 @@ ABSENT = "–"
 
 @dataclass(frozen=True)
 class Share:
-    """A class and its probability. ``possible``: within the prediction set."""
+    """A class and its probability. ``possible``: as `is_possible`."""
 
     name: str
     probability: float
-    possible: bool
+    possible: bool | None
 
     @property
     def text(self) -> str:
@@ -83,11 +83,21 @@ def sentence(text: str) -> str:
 
 def answer_text(view: StudyView, t: Translate) -> str:
     """The model's answer in words: a diagnosis, several, or that it abstains (as `myosono.reading.PatientReading`)."""
-    if view.probabilities is None:
+    if not has_result(view):
         return t("No result yet") if view.status == "receiving" else t("No image could be read")
     if answers(view):
         return sentence(t(" or ").join(diagnosis_name(name, t) for name in view.prediction_set))
     return t("No diagnosis: the model abstains")
+
+
+def has_result(view: StudyView) -> bool:
+    """Whether the reader has said something of the patient; of images that it all refused it gives no probability."""
+    return view.probabilities is not None or view.answer == "abstains"
+
+
+def is_possible(view: StudyView, name: str) -> bool | None:
+    """Whether a class is in the prediction set; None where the set is empty: an abstention excludes nothing."""
+    return name in view.prediction_set if view.prediction_set else None
 
 
 def answers(view: StudyView) -> bool:
@@ -99,7 +109,7 @@ def shares(view: StudyView, t: Translate) -> tuple[Share, ...]:
     """Probabilities of the patient, in the order of the classes."""
     found = view.probabilities or {}
     return tuple(
-        Share(sentence(diagnosis_name(name, t)), found[name], name in view.prediction_set)
+        Share(sentence(diagnosis_name(name, t)), found[name], is_possible(view, name))
         for name in view.classes
         if name in found
     )

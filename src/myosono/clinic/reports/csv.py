@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from myosono.clinic.reports.content import report_status
+from myosono.clinic.reports.content import has_result, report_status
 from myosono.clinic.studies.signature import changes_since
 from myosono.clinic.studies.view import SiteView, StudyView
 
@@ -69,7 +69,7 @@ def _study_row(view: StudyView) -> dict[str, Any]:
         "report_status": report_status(view),
         "answer": view.answer,
         "prediction_set": "; ".join(view.prediction_set),
-        "abstained": view.abstained if view.probabilities is not None else None,
+        "abstained": view.abstained if has_result(view) else None,
         "reasons": "; ".join(view.reasons),
         "physician": "; ".join(one.user for one in held),
         "physician_diagnosis": "; ".join(one.diagnosis for one in held),

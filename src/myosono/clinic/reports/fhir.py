@@ -14,7 +14,14 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from myosono.clinic.reports import codes
-from myosono.clinic.reports.content import answer_text, diagnosis_name, readable_name, report_status, signer
+from myosono.clinic.reports.content import (
+    answer_text,
+    diagnosis_name,
+    has_result,
+    readable_name,
+    report_status,
+    signer,
+)
 from myosono.clinic.reports.fhir_observations import patient_observation, site_observation
 from myosono.clinic.reports.fhir_parts import concept, reference, storable, text_concept, url_of
 from myosono.clinic.reports.language import translator
@@ -66,7 +73,7 @@ def to_fhir(view: StudyView, *, pdf: bytes | None = None) -> dict[str, Any]:
     """
     ids = _Ids(view.study_uid)
     sites = [site for site in view.sites if site.images or site.heckmatt is not None]
-    observations = [patient_observation(view, ids.of)] if view.probabilities is not None else []
+    observations = [patient_observation(view, ids.of)] if has_result(view) else []
     observations += [site_observation(view, site, ids.of) for site in sites]
     resources = [
         _report(view, ids, [one["id"] for one in observations], pdf),

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from myosono.clinic.reports import codes
-from myosono.clinic.reports.content import answer_text, answers, diagnosis_name, report_status, site_name
+from myosono.clinic.reports.content import (
+    answer_text,
+    answers,
+    diagnosis_name,
+    is_possible,
+    report_status,
+    site_name,
+)
 from myosono.clinic.reports.fhir_parts import coding, concept, quantity, reference, text_concept
 from myosono.clinic.reports.language import translator
 from myosono.clinic.studies.signature import covers
@@ -27,11 +34,13 @@ def patient_observation(view: StudyView, identity: _Ids) -> dict[str, Any]:
         text = answer_text(view, _ENGLISH)
         observation["valueCodeableConcept"] = concept(possible[0], text) if single else text_concept(text)
     else:
-        observation["dataAbsentReason"] = _absent("not-performed", answer_text(view, _ENGLISH))
-    observation["component"] = [
-        _probability(name, value) | _interpretation(name in view.prediction_set)
+        observation["dataAbsentReason"] = _absent("unknown", answer_text(view, _ENGLISH))
+    components = [
+        _probability(name, value) | _interpretation(is_possible(view, name))
         for name, value in (view.probabilities or {}).items()
     ]
+    if components:
+        observation["component"] = components
     notes = [*view.reasons, *(f"Warning: {banner}" for banner in view.banners)]
     if notes:
         observation["note"] = [{"text": note} for note in notes]
@@ -60,7 +69,7 @@ def site_observation(view: StudyView, site: SiteView, identity: _Ids) -> dict[st
     if components:
         observation["component"] = components
     else:
-        observation["dataAbsentReason"] = _absent("not-performed", "no image of the site was classified")
+        observation["dataAbsentReason"] = _no_site_result(view, site)
     return observation
 
 
@@ -91,7 +100,9 @@ def _probability(name: str, value: float) -> dict[str, Any]:
     return {"code": code, "valueQuantity": quantity(value, "1", "1")}
 
 
-def _interpretation(possible: bool) -> dict[str, Any]:
+def _interpretation(possible: bool | None) -> dict[str, Any]:
+    if possible is None:
+        return {}
     return {"interpretation": [text_concept("cannot be excluded" if possible else "excluded by the prediction set")]}
 
 
@@ -110,6 +121,14 @@ def _body_site(site: SiteView, name: str) -> dict[str, Any]:
     if muscle is None:
         return text_concept(name)
     return {"coding": [coding(codes.Code(codes.MDC, str(muscle.number), muscle.meaning))], "text": name}
+
+
+def _no_site_result(view: StudyView, site: SiteView) -> dict[str, Any]:
+    """Why a site that was recorded has no value: ``not-performed`` would deny the examination."""
+    states = {image.status for image in view.images if image.id in site.images}
+    if states == {"failed"}:
+        return _absent("error", "no image of the site could be read")
+    return _absent("unknown", "no image of the site was classified")
 
 
 def _absent(reason: str, text: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, distinct, func, or_, select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from myosono.anatomy import MUSCLES, SIDES
 from myosono.clinic.database.models import PhysicianReading, StoredImage, Study, User
+from myosono.clinic.studies.days import end_of, first_moment
 from myosono.errors import UsageError
 
 Order = Literal["priority", "arrived", "study_date", "patient", "source", "device", "status", "answer"]
@@ -50,7 +51,7 @@ class WorklistQuery:
     answer
         A class, for studies with that single diagnosis; `UNDECIDED`; ``""`` for all.
     since, until
-        Days of arrival, both included, UTC.
+        Days of arrival, both included, by the clinic's clock.
     page
         From 1.
     """
@@ -185,9 +186,9 @@ def _filtered(statement: Select[Any], query: WorklistQuery) -> Select[Any]:
     elif query.answer:
         statement = statement.where(query.answer == _LABEL)
     if query.since:
-        statement = statement.where(Study.arrived >= datetime.combine(query.since, time(), UTC))
+        statement = statement.where(Study.arrived >= first_moment(query.since))
     if query.until:
-        statement = statement.where(Study.arrived < datetime.combine(query.until, time(), UTC) + timedelta(days=1))
+        statement = statement.where(Study.arrived < end_of(query.until))
     return statement
 
 

@@ -33,7 +33,8 @@ def create_app(settings: ClinicSettings, database: Database | None = None) -> Fa
     """The reading room.
 
     Its ``app.state`` has ``settings``, ``database`` (brought to the newest schema), ``files`` (`FileStore`), ``model``
-    (`myosono.reading.ModelFacts`) and ``setup_token`` (what the first-run page asks for, None where it asks for none).
+    (`myosono.reading.ModelFacts`), ``setup_token`` (what the first-run page asks for, None where it asks for none) and
+    ``reading_missing`` (whether the reading process is, for `/healthz`; who starts one puts its own in its place).
     A module in ``web/routes`` has a ``router``, and may have a ``prepare(app)`` that is called once.
 
     Raises
@@ -68,6 +69,7 @@ def create_app(settings: ClinicSettings, database: Database | None = None) -> Fa
     app.state.files = FileStore(settings)
     app.state.model = load(settings.model).model
     app.state.setup_token = secrets.token_urlsafe(12) if settings.accounts and is_exposed(settings) else None
+    app.state.reading_missing = lambda: False
     errors.install(app)
     app.mount("/static", VersionedFiles(directory=STATIC), name="static")
     # Found, not listed: a page is one new file, and the gate has it closed already.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from myosono.clinic.reports.content import has_result
 from myosono.clinic.studies.view import FrameView, ImageView, StudyView
 
 
@@ -28,7 +29,7 @@ def reading_contract(view: StudyView) -> dict[str, Any]:
             for site in view.sites
             if site.probabilities is not None
         ],
-        "patients": [] if view.probabilities is None else [_patient(view)],
+        "patients": [_patient(view)] if has_result(view) else [],
         "skipped": [],
     }
 

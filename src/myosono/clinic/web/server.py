@@ -122,6 +122,7 @@ class ClinicServer:
         reading = _Reading(self.settings, None if fill is None else lambda: fill(self.settings, self.database))
         reading.start()
         parts.callback(reading.stop)
+        self.app.state.reading_missing = reading.missing
         if self.pacs:
             node = Node(self.settings, self.database, worker=False)
             node.start()
@@ -168,6 +169,10 @@ class _Reading:
         with self._turn:
             self._stopped = True
         self._worker.stop()
+
+    def missing(self) -> bool:
+        """Whether it should read and does not; while the clinic is being filled it should not yet."""
+        return self._worker.missing
 
     def _fill_first(self, fill: Callable[[], None]) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from myosono.anatomy import MUSCLES
+from myosono.clinic.reports.content import is_possible
 from myosono.clinic.reports.language import Translate
 from myosono.clinic.studies.view import FrameView, ImageView, SiteView, StudyView
 
@@ -39,11 +40,11 @@ class MuscleRow:
 
 @dataclass(frozen=True)
 class ProbabilityRow:
-    """A class; ``possible`` tells whether it is in the prediction set."""
+    """A class; ``possible`` tells whether it is in the prediction set, None where that is empty."""
 
     name: str
     probability: float
-    possible: bool
+    possible: bool | None
 
 
 def site_chance(site: SiteView) -> float | None:
@@ -67,7 +68,7 @@ def muscle_rows(view: StudyView) -> tuple[MuscleRow, ...]:
 def probability_rows(view: StudyView) -> tuple[ProbabilityRow, ...]:
     """Classes in their usual order."""
     return tuple(
-        ProbabilityRow(name, float(value), name in view.prediction_set)
+        ProbabilityRow(name, float(value), is_possible(view, name))
         for name, value in (view.probabilities or {}).items()
     )
 

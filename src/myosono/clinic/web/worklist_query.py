@@ -54,6 +54,6 @@ def _day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"not a day: {text!r}", remedy="Write it as 2026-03-09.") from error
-    if day.year < 1900:
-        raise UsageError(f"a day out of range: {text!r}", remedy="Give one after 1900.")
+    if not 1900 <= day.year <= 2999:
+        raise UsageError(f"a day out of range: {text!r}", remedy="Give one after 1900 and before 3000.")
     return day

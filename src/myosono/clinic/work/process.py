@@ -2,7 +2,8 @@
 
 A decoder may loop for ever or crash inside C code; neither can be caught where it happens. The worker therefore runs in
 a child process that says after every frame that it is alive. If it dies or falls silent it is killed, what it held goes
-back into the queue at once, and another is started. `queue.MAX_ATTEMPTS` keeps a poisonous file from going round.
+back into the queue at once, and another is started. `queue.MAX_ATTEMPTS` keeps a poisonous file from going round. Where
+the system has no memory for another, it is tried until it has.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ _STOP_SECONDS = 10.0
 _WATCH_SECONDS = 0.25
 _PAUSE_SECONDS = 2.0
 _BEAT_SECONDS = 0.5
+_NO_ROOM = (OSError, MemoryError, RuntimeError)
+"""What starting a process or a thread raises where memory, processes or files have run out (threads: RuntimeError)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +53,18 @@ class WorkerProcess:
         self._stop = threading.Event()
         self._watch: threading.Thread | None = None
         self._child: _Child | None = None
+        self._lost = False
+
+    @property
+    def missing(self) -> bool:
+        """Whether nothing reads though it was started: no child can be had, or none lives to its first sign of life.
+
+        False in the moments between a child that has worked and the next.
+        """
+        watch, child = self._watch, self._child
+        if watch is None or self._stop.is_set():
+            return False
+        return not watch.is_alive() or (self._lost and (child is None or not child.started))
 
     @property
     def pid(self) -> int | None:
@@ -57,7 +73,7 @@ class WorkerProcess:
         return child.process.pid if child is not None and child.process.poll() is None else None
 
     def start(self) -> None:
-        """Start reading; returns at once.
+        """Start reading; returns at once. If the system has no room for a process now, it is tried again and again.
 
         Raises
         ------
@@ -67,7 +83,8 @@ class WorkerProcess:
         if self._watch is not None:
             raise ClinicError("the reading process runs already")
         self._stop.clear()
-        self._child = _Child(self.settings)
+        self._lost = False
+        self._start_child()
         self._watch = threading.Thread(target=self._run, name="reading watchdog", daemon=True)
         self._watch.start()
 
@@ -80,20 +97,39 @@ class WorkerProcess:
 
     def _run(self) -> None:
         while not self._stop.wait(_WATCH_SECONDS):
-            assert self._child is not None
-            fault = self._child.fault()
-            if fault is None:
-                continue
-            _log.error("the reading process %s; it is started again", fault)
-            self._child.end(0.0)
-            self._release(self._child.owner)
+            child = self._child
+            if child is not None:
+                fault = child.fault()
+                if fault is None:
+                    continue
+                _log.error("the reading process %s; it is started again", fault)
+                self._lost, self._child = not child.started, None
+                self._end(child, 0.0)
             if self._stop.wait(_PAUSE_SECONDS):
-                return
-            self.restarts += 1
-            self._child = _Child(self.settings)
+                break
+            if self._start_child():
+                self.restarts += 1
         if self._child is not None:
-            self._child.end(_STOP_SECONDS)
-            self._release(self._child.owner)
+            self._end(self._child, _STOP_SECONDS)
+            self._child = None
+
+    def _start_child(self) -> bool:
+        """Whether there is a child now. Without memory or room for a process there is none: that may pass."""
+        try:
+            self._child = _Child(self.settings)
+        except _NO_ROOM as error:
+            self._lost = True
+            _log.error("the reading process cannot be started, nothing is read until it can: %s", error)
+            return False
+        return True
+
+    def _end(self, child: _Child, patience: float) -> None:
+        """End a child and give back what it held."""
+        child.end(patience)
+        try:
+            self._release(child.owner)
+        except (ClinicError, SQLAlchemyError, *_NO_ROOM) as error:
+            _log.error("what %s held waits for its lease to end: %s", child.owner, error)
 
     def _release(self, owner: str) -> None:
         """Without it the image would wait for its lease to end, which is also what happens if the database is away."""
@@ -101,14 +137,15 @@ class WorkerProcess:
         try:
             with database.session() as session:
                 queue.release(session, owner)
-        except (ClinicError, SQLAlchemyError) as error:
-            _log.error("what %s held waits for its lease to end: %s", owner, error)
         finally:
             database.close()
 
 
 class _Child:
-    """One child process: settings go in by its standard input, signs of life come out of its standard output."""
+    """One child process: settings go in by its standard input, signs of life come out of its standard output.
+
+    ``started`` once it has given the first.
+    """
 
     def __init__(self, settings: ClinicSettings) -> None:
         self.owner = f"worker:{os.getpid()}:{uuid.uuid4().hex[:12]}"
@@ -116,11 +153,17 @@ class _Child:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self._silence = settings.lease_seconds
         self._last = time.monotonic()
-        self._started = False
-        threading.Thread(target=self._listen, name="reading signs of life", daemon=True).start()
+        self.started = False
         assert self.process.stdin is not None
-        # The settings may hold a password, which has no place on a command line.
-        self.process.stdin.write(settings.model_dump_json().encode() + b"\n")
+        assert self.process.stdout is not None
+        try:
+            # The settings may hold a password, which has no place on a command line.
+            self.process.stdin.write(settings.model_dump_json().encode() + b"\n")
+            threading.Thread(target=self._listen, name="reading signs of life", daemon=True).start()
+        except _NO_ROOM:
+            self.end(0.0)
+            self.process.stdout.close()
+            raise
 
     def fault(self) -> str | None:
         """What is wrong with it, or None."""
@@ -128,7 +171,7 @@ class _Child:
         if code is not None:
             return f"ended with code {code}"
         quiet = time.monotonic() - self._last
-        allowed = self._silence if self._started else max(START_SECONDS, self._silence)
+        allowed = self._silence if self.started else max(START_SECONDS, self._silence)
         return f"gave no sign of life for {quiet:.0f} s" if quiet > allowed else None
 
     def end(self, patience: float) -> None:
@@ -145,7 +188,7 @@ class _Child:
         assert self.process.stdout is not None
         with self.process.stdout as signs:
             while signs.read(64):
-                self._last, self._started = time.monotonic(), True
+                self._last, self.started = time.monotonic(), True
 
 
 def main() -> int:

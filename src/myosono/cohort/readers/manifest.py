@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow
 
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, clip_of, pixels_of
-from myosono.cohort.readers.folders import image_stem, numbered
+from myosono.cohort.readers.folders import ImageIds, numbered
 from myosono.cohort.schema import OPTIONAL_COLUMNS
 from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
 from myosono.imaging import read_frames
@@ -116,13 +116,14 @@ def _optional_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _stream(table: pd.DataFrame, folder: Path, options: ReadOptions) -> Iterator[Shot | Failure]:
+    ids = ImageIds()
     for row in table.to_dict("records"):
         file = str(row["file"])
         reason = _row_problem(row, options)
         if reason:
             yield Failure(file or "(no file named)", reason)
             continue
-        yield from _shots({str(key): value for key, value in row.items()}, folder / file, options)
+        yield from _shots({str(key): value for key, value in row.items()}, folder / file, ids, options)
 
 
 def _row_problem(row: Mapping[Any, Any], options: ReadOptions) -> str | None:
@@ -130,8 +131,8 @@ def _row_problem(row: Mapping[Any, Any], options: ReadOptions) -> str | None:
     return next((f"the row has no {name}" for name in needed if not row[name]), None)
 
 
-def _shots(row: Mapping[str, Any], file: Path, options: ReadOptions) -> Iterator[Shot | Failure]:
-    stem = str(row.get("image_id") or _stem(str(row["file"])))
+def _shots(row: Mapping[str, Any], file: Path, ids: ImageIds, options: ReadOptions) -> Iterator[Shot | Failure]:
+    named, below = str(row.get("image_id") or ""), _below(str(row["file"]))
     patient = str(row.get("patient_id", "")) if options.patients_named else ""
     muscle, side = (str(row.get(name, "")) for name in ("muscle", "side"))
     exam = str(row.get("exam_id") or patient)
@@ -140,12 +141,13 @@ def _shots(row: Mapping[str, Any], file: Path, options: ReadOptions) -> Iterator
     }
     if options.metadata_only:
         device = str(row.get("device", ""))
-        yield Shot(stem, patient, str(row["label"]), exam, muscle, side, device, optional=optional)
+        image_id = named or ids.of(below)
+        yield Shot(image_id, patient, str(row["label"]), exam, muscle, side, device, optional=optional)
         return
     try:
         for frame in read_frames(file):
             yield Shot(
-                numbered(stem, frame),
+                numbered(named, frame) if named else ids.of(below, frame),
                 patient,
                 str(row["label"]),
                 exam,
@@ -153,13 +155,14 @@ def _shots(row: Mapping[str, Any], file: Path, options: ReadOptions) -> Iterator
                 side,
                 device=str(row.get("device") or frame.device or ""),
                 pixels=pixels_of(frame, options),
-                optional=optional | clip_of(stem, frame),
+                optional=optional | clip_of(named or below.as_posix(), frame),
             )
     except ImageError as error:
         yield Failure(str(file), error.reason)
 
 
-def _stem(file: str) -> str:
+def _below(file: str) -> Path:
+    """The path that image ids are made from: without the folder ``images`` that holds them all."""
     below = PurePosixPath(file.replace("\\", "/"))
     parts = below.parts[1:] if below.parts[0] in ("images", "/") and len(below.parts) > 1 else below.parts
-    return image_stem(Path(*parts))
+    return Path(*parts)

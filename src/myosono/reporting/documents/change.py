@@ -74,15 +74,31 @@ def _banners(earlier: Version, later: Version) -> tuple[Banner, ...]:
         for banner, when in found.items()
     ]
     if not _comparable(earlier, later):
-        named.append(
-            Banner("amber", "Different tests", "The two versions were not tested on the same patients, so a difference "
-                   "of their figures is not the effect of the change alone.")
-        )  # fmt: skip
+        known = earlier.test is not None and later.test is not None
+        title, effect = ("Different tests", "is not") if known else ("Perhaps different tests", "may not be")
+        text = (
+            f"{_test_statement(earlier, later)} A difference of their figures {effect} the effect of the change alone."
+        )
+        named.append(Banner("amber", title, text))
     return tuple(sorted(named, key=lambda banner: banner.tone != "red"))
 
 
 def _comparable(earlier: Version, later: Version) -> bool:
     return earlier.test == later.test and earlier.test is not None
+
+
+def _test_statement(earlier: Version, later: Version) -> str:
+    """Whether both were tested on the same patients, as far as it is known."""
+    silent = list(dict.fromkeys(version.name for version in (earlier, later) if version.test is None))
+    if silent:
+        return (
+            f"It is unknown whether the same patients were tested: on whom is not said by {' and '.join(silent)} "
+            "(exported by an older version, or without figures: export it again from its run)."
+        )
+    if earlier.test == later.test:
+        return "The same patients were tested."
+    # The hash in a model file covers all roles: another choice of validation patients alone changes it too.
+    return f"Different patients were tested{' or trained on' if later.kind == 'model file' else ''}."
 
 
 def _modifications(earlier: Version, later: Version) -> tuple[Entry, ...]:
@@ -113,9 +129,9 @@ def _protocol(earlier: Version, later: Version) -> tuple[Entry, ...]:
                 change = f"{(after.value or 0) - (before.value or 0):+.2f}".replace("-", "−") if both else "–"
                 name = f"{LEVELS.get(level, level)}: {METRICS.get(key, key)}"
                 rows.append((name, value_text(before), value_text(after), change))
-    same = "The same patients were tested." if _comparable(earlier, later) else "Different patients were tested."
+    tested = _test_statement(earlier, later)
     figures = Answer(
-        f"{same} The difference has no interval here; paired tests belong to myosono compare.",
+        f"{tested} The difference has no interval here; paired tests belong to myosono compare.",
         earlier.source,
         Table("Test figures (95 % interval over patients)", ("Figure", "Earlier", "Later", "Difference"), tuple(rows)),
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from myosono.cohort import Cohort
+from myosono.cohort import Cohort, roles_sha256
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, RunError, UsageError
 from myosono.evaluation import Evaluation
 from myosono.reading.artefact import Artefact
@@ -110,15 +110,16 @@ def read_document_source(
     predictions = _table(folder / "predictions.parquet")
     evaluation = read_metrics(folder)
     content_hash = facts.part("cohort").get("content_hash")
+    splits = _table(folder / "splits.parquet")
     return DocumentSource(
         name=folder.resolve().name,
         facts=facts,
         evaluation=evaluation,
         recipe=_recipe(facts, folder),
         folds=tuple(_json(path) for path in sorted(folder.glob("fold_*/fold.json"))),
-        partitions=_partitions(_table(folder / "splits.parquet"), predictions, evaluation.classes),
+        partitions=_partitions(splits, predictions, evaluation.classes),
         predictions=predictions,
-        model=None if model is None else _model(Path(model), content_hash),
+        model=None if model is None else _model(Path(model), content_hash, splits),
         cohort=None if cohort is None else _cohort(Path(cohort), content_hash),
     )
 
@@ -190,10 +191,15 @@ def _partitions(splits: pd.DataFrame, predictions: pd.DataFrame, classes: tuple[
     return tuple(found)
 
 
-def _model(path: Path, content_hash: Any) -> ModelFile:
+def _model(path: Path, content_hash: Any, splits: pd.DataFrame) -> ModelFile:
     found = read_model(path)
     if (found.metadata.get("cohort") or {}).get("content_hash") != content_hash:
         raise UsageError("was not exported from this run: its cohort is another", path=path)
+    split = found.metadata["split"]
+    rows = splits[splits["fold"] == split.get("fold")]
+    stated = split.get("roles_sha256")  # older files do not say whom they were trained and tested on
+    if stated is not None and stated != roles_sha256(rows["image_id"], rows["role"]):
+        raise UsageError("was not exported from this run: it was trained and tested on other patients", path=path)
     return found
 
 

@@ -29,7 +29,8 @@ class Version:
     figures
         By level, then by metric.
     test
-        Identifies what was tested; equal for two versions tested on the same patients, None if unknown.
+        Identifies who was tested, by a model file also who trained; equal for two versions tested on the same patients,
+        None if unknown.
     decisions
         Of test patients; empty for a model file, which does not carry them.
     """
@@ -100,10 +101,6 @@ def _version_of_model(path: Path) -> Version:
     }
     created = str(meta.pop("created", ""))
     groups["File"] = {"SHA-256": file.sha256, "bytes": file.size, **meta}
-    cohort, split = groups["Data"]["cohort"] or {}, groups["Data"]["split"] or {}
-    known = bool(cohort.get("content_hash")) and "fold" in split and bool(evidence)
-    # Without the split's own table, the same cohort, kind, fold and number of test patients is all that can be known.
-    test = (str(cohort.get("content_hash")), str(split), str(evidence.get("test_patients"))) if known else None
     return Version(
         name=path.name,
         kind="model file",
@@ -117,8 +114,20 @@ def _version_of_model(path: Path) -> Version:
             if isinstance(part, dict)
         },
         banners=_model_banners(file.metadata),
-        test=test,
+        test=_tested(file.metadata),
     )
+
+
+def _tested(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Whom a model file's figures are of; None if it states none, or is too old to say."""
+    evidence = metadata.get("evidence") or {}
+    if not evidence:
+        return None
+    if "cohort" in evidence:  # recalibrated, and measured on a cohort of its own
+        return str(evidence["cohort"]), str(metadata.get("task"))
+    # Two seeds share cohort, kind of split, fold and number of test patients: only the roles tell them apart.
+    known = (metadata.get("cohort") or {}).get("content_hash"), metadata["split"].get("roles_sha256")
+    return tuple(map(str, known)) if all(known) else None
 
 
 def _model_banners(metadata: Mapping[str, Any]) -> tuple[Banner, ...]:

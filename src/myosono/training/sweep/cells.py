@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.cohort import Cohort, default_task
+from myosono.cohort import Cohort, default_task, roles_sha256
 from myosono.errors import UsageError
 from myosono.hashing import sha256_bytes, sha256_lines
 from myosono.networks import create_model, model_kind
@@ -58,7 +58,7 @@ class Contest:
 
     def roles_digest(self, fold: int) -> str:
         """Hash of who trains, validates and tests: covers fold files and the splitter's version alike."""
-        return sha256_lines(sorted(self.rows["image_id"] + "\t" + self.roles[fold].to_numpy()))
+        return roles_sha256(self.rows["image_id"], self.roles[fold])
 
 
 @dataclass(frozen=True, eq=False)

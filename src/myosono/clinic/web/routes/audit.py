@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,6 +13,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from myosono.clinic import audit
 from myosono.clinic.database.models import AuditEntry
+from myosono.clinic.studies.days import end_of, first_moment
 from myosono.clinic.web.audit_csv import csv_lines
 from myosono.clinic.web.pages import render
 from myosono.clinic.web.security import CurrentUser, require_admin
@@ -50,9 +52,9 @@ class Filter:
                 raise ClinicError("a study is asked for by its number")
             found.append(AuditEntry.study_id == int(self.study))
         if self.since:
-            found.append(AuditEntry.at >= _midnight(self.since))
+            found.append(AuditEntry.at >= _moment(self.since, first_moment))
         if self.until:
-            found.append(AuditEntry.at < _midnight(self.until) + timedelta(days=1))
+            found.append(AuditEntry.at < _moment(self.until, end_of))
         return found
 
 
@@ -106,9 +108,8 @@ def check(request: Request, user: Admin) -> Response:
     return render(request, "audit_check.html", count=count, head=head, error=error)
 
 
-def _midnight(day: str) -> datetime:
+def _moment(day: str, which: Callable[[date], datetime]) -> datetime:
     try:
-        # Midnight where the clinic is: that is the day a person means.
-        return datetime.combine(date.fromisoformat(day), time()).astimezone(UTC)
+        return which(date.fromisoformat(day))
     except (ValueError, OverflowError) as error:
         raise ClinicError(f"not a date: {day!r}", remedy="Write it as 2026-03-09.") from error

@@ -15,11 +15,15 @@ from myosono.errors import UnavailableError
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", responses={503: {"description": "The database does not answer, or the disk is full."}})
+@router.get("/healthz", responses={503: {"description": "No answer of the database, a full disk, or nothing reads."}})
 def health(request: Request) -> JSONResponse:
-    """``status`` is ``ok``, ``database`` (it does not answer) or ``disk`` (too little space to accept images)."""
+    """``status`` is ``ok``, or what is wrong: ``database``, ``disk``, ``reading``.
+
+    The database does not answer; there is too little space to accept images; images are accepted, but the reading
+    process cannot be started (it is tried again and again).
+    """
     state = request.app.state
-    status = "ok"
+    status = "reading" if state.reading_missing() else "ok"
     if shutil.disk_usage(_existing(state.settings.data)).free < state.settings.uploads.free_bytes:
         status = "disk"
     try:
