@@ -65,6 +65,9 @@ def test_tables_of_two_tools_are_paired(tables, capsys):
     assert "theirs" in shown.out
     folder = tables / "ours_against_theirs"
     assert {path.name for path in folder.iterdir()} == {"report.html", "summary.csv", "comparison.json"}
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Unknown split" in page
+    assert "Against cost" not in page
     rows = pd.read_csv(folder / "summary.csv").set_index("model")
     assert rows.loc["theirs", "image_auc_difference_hi"] < 0
     assert rows.loc["theirs", "image_auc_difference_p_holm"] < 0.05

@@ -46,18 +46,17 @@ def evaluate_against(
         If a table cannot be read, has other classes, shares no image with the first, or says something else of an
         image's patient or target.
     """
-    from myosono.evaluation.comparison import Condition, Contender, compare, make_entry
+    from myosono.evaluation.comparison import UNKNOWN_SPLIT, Condition, Contender, compare, make_entry
     from myosono.reporting import write_comparison
 
     tools = _read([first, *others])
-    where = Condition(tools[0].name, "their own", "unknown")
+    where = Condition("predictions", "as given", UNKNOWN_SPLIT)
     folds = len(tools[0].predictions.rows("test").folds)
     entries = [make_entry(Contender(tool.name), where, 0, tool.predictions, of_folds=folds) for tool in tools]
     found = compare(entries, flagship=Contender(tools[0].name), resamples=resamples, seed=seed, quiet=as_json)
     folder = out or first.with_name("_against_".join(tool.name for tool in tools))
     facts: dict[str, Any] = {"command": typed_command(), "created": now(), "versions": versions(), "machine": machine()}
-    reason = "not known: these are predictions, not networks"
-    report = write_comparison(found, folder, profiles={}, facts=facts, missing_profile_reason=reason)
+    report = write_comparison(found, folder, profiles=None, facts=facts)  # of predictions no cost is known
     if as_json:
         print_json(found.to_dict())
         return

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from myosono.evaluation import Estimate
-from myosono.evaluation.comparison import Comparison, Condition, ModelScore, PairedDifference
+from myosono.evaluation.comparison import UNKNOWN_SPLIT, Comparison, Condition, ModelScore, PairedDifference
 from myosono.evaluation.figures.forest import draw_forest
 from myosono.evaluation.figures.tradeoff import Point, draw_tradeoff
 from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
@@ -186,6 +186,12 @@ def _banners(found: Comparison, facts: Mapping[str, Any]) -> list[Banner]:
             "how well a network knows a patient again, not how well it does on a new one."
         )
         banners.append(Banner("red", "A split that leaks", text))
+    if any(condition.split == UNKNOWN_SPLIT for condition in found.conditions):
+        text = (
+            "The tables cannot tell what the tools were trained on. The figures hold for new patients only if no "
+            "tested patient was among the training patients of any of them."
+        )
+        banners.append(Banner("amber", "Unknown split", text))
     if facts["simulated"]:
         text = "Made by this package's simulation, for testing and demonstration; no evidence about patients."
         banners.append(Banner("amber", "Simulated images", text))

@@ -33,6 +33,10 @@ class Contender:
         return self.model + (" (pretrained)" if self.pretrained else "") + (f" · {self.recipe}" if recipe else "")
 
 
+UNKNOWN_SPLIT = "unknown"
+"""Split of a condition whose predictions do not tell on whom their tools were trained."""
+
+
 @dataclass(frozen=True, order=True)
 class Condition:
     """What all contenders are measured on; ``leaks`` where patients stand on both sides of the split."""
