@@ -1,6 +1,7 @@
 """The benchmark suite of `suite.yaml`: fit its cells in order, keep their predictions, make the summary from them.
 
     python benchmarks/suite.py run [--stage NAME ...] [--model NAME ...] [--budget-minutes M] [--workers N]
+    python benchmarks/suite.py choose
     python benchmarks/suite.py table
     python benchmarks/suite.py predictions pocus3 stanet_s OUT.parquet
 
@@ -41,6 +42,7 @@ from myosono.training.sweep import (
 
 ROOT = Path(__file__).parent
 PREDICTIONS = ROOT / "results" / "predictions"
+CHOICE = ROOT / "results" / "recipe_choice.csv"
 STORE = CellStore(ROOT.parent / "runs" / "suite")
 DIGITS = 5
 
@@ -50,25 +52,39 @@ def load_suite() -> dict[str, Any]:
     return suite
 
 
-def stage_recipes(suite: dict[str, Any], stage: dict[str, Any]) -> dict[str, Recipe]:
+def stage_recipes(suite: dict[str, Any], stage: dict[str, Any], names: list[str]) -> dict[str, Recipe]:
     overrides = suite["defaults"] | {key: stage[key] for key in ("size", "epochs") if key in stage}
-    names = stage.get("recipes", ["house"])
     return {name: load_recipe(ROOT.parent / suite["recipes"][name], dict(overrides)) for name in names}
+
+
+def stage_parts(suite: dict[str, Any], stage: dict[str, Any]) -> list[tuple[list[str], list[str]]]:
+    """Networks and the names of their recipes; each its own where they are chosen, none before that is settled."""
+    names = stage.get("recipes", ["house"])
+    if names != "chosen":
+        return [(stage["models"], names)]
+    from suite_recipes import COLUMNS, chosen_recipes
+
+    choices = [one for one in suite["stages"] if one["name"].startswith("recipe-choice")]
+    table = pd.read_csv(CHOICE) if CHOICE.exists() else pd.DataFrame(columns=COLUMNS)
+    found = chosen_recipes(table, len(choices[0]["recipes"]), len(choices[0]["benchmarks"]))
+    keys = [(model, model in stage.get("pretrained", [])) for model in stage["models"]]
+    return [([key[0]], [found[key]]) for key in keys if key in found]
 
 
 def stage_cells(suite: dict[str, Any], stage: dict[str, Any]) -> list[Cell]:
     """Cells of a stage, fold by fold across its benchmarks, so that the cohorts grow evenly."""
     cells = []
-    for benchmark in stage["benchmarks"]:
-        cells += plan_cells(
-            Cohort.open(ROOT.parent / suite["cohorts"][benchmark]),
-            stage_recipes(suite, stage),
-            models=stage["models"],
-            splits=[stage.get("split", "patient")],
-            seeds=stage.get("seeds", [0]),
-            pretrained=stage.get("pretrained", []),
-            only_folds=stage.get("only_folds"),
-        )
+    for models, names in stage_parts(suite, stage):
+        for benchmark in stage["benchmarks"]:
+            cells += plan_cells(
+                Cohort.open(ROOT.parent / suite["cohorts"][benchmark]),
+                stage_recipes(suite, stage, names),
+                models=models,
+                splits=[stage.get("split", "patient")],
+                seeds=stage.get("seeds", [0]),
+                pretrained=[model for model in models if model in stage.get("pretrained", [])],
+                only_folds=stage.get("only_folds"),
+            )
     return sorted(cells, key=lambda cell: (cell.contest.seed, cell.fold))
 
 
@@ -189,6 +205,21 @@ def table(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def choose(arguments: argparse.Namespace) -> int:
+    from suite_recipes import write_choice
+
+    suite = load_suite()
+    cells = [
+        cell
+        for stage in suite["stages"]
+        if stage["name"].startswith("recipe-choice")
+        for cell in stage_cells(suite, stage)
+    ]
+    found = write_choice(cells, STORE, CHOICE)
+    print(f"{CHOICE}: {len(found)} of {len(cells)} cells")
+    return 0
+
+
 def predictions(arguments: argparse.Namespace) -> int:
     """Validation and test rows of a model's finished cells (patient split, first seed), for other scripts."""
     suite = load_suite()
@@ -209,6 +240,9 @@ def main() -> int:
     runner.add_argument("--workers", type=int, default=2, help="cells at once, one thread each")
     runner.set_defaults(verb=run)
     verbs.add_parser("table", help="summary.csv and paired.csv from the kept predictions").set_defaults(verb=table)
+    verbs.add_parser("choose", help="recipe_choice.csv from the finished cells of recipe-choice").set_defaults(
+        verb=choose
+    )
     writer = verbs.add_parser("predictions", help="validation and test rows of one model on one benchmark")
     writer.add_argument("benchmark")
     writer.add_argument("model")

@@ -101,3 +101,26 @@ def test_a_seed_that_is_only_begun_waits_for_its_folds() -> None:
     whole, begun = entry("a", "house"), entry("a", "house", seed=1, folds=1)
     alone = entry("b", "house", folds=1)
     assert [one for one, _ in tables.settled([(whole, {}), (begun, {}), (alone, {})])] == [whole, alone]
+
+
+def test_a_recipe_is_chosen_once_every_one_was_tried_on_every_set() -> None:
+    recipes = load(SUITE.with_name("suite_recipes.py"))
+    losses = {("a", "x"): (0.5, 0.9), ("a", "y"): (0.6, 0.6), ("b", "x"): (0.1, 0.1)}
+    rows = [
+        [model, False, recipe, benchmark, 0, 25, 3, loss, f"{model}{recipe}{benchmark}"]
+        for (model, recipe), both in losses.items()
+        for benchmark, loss in zip(("pocus3", "busi3"), both, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=recipes.COLUMNS)
+    assert recipes.chosen_recipes(table, 2, 2) == {("a", False): "y"}
+    assert recipes.chosen_recipes(table[:3], 2, 2) == {}
+    assert recipes.chosen_recipes(table[:0], 2, 2) == {}
+
+
+def test_every_stage_can_be_planned_by_name(suite: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SUITE.parent)
+    settings = suite.load_suite()
+    for stage in settings["stages"]:
+        for models, names in suite.stage_parts(settings, stage):
+            assert set(models) <= set(stage["models"])
+            assert set(names) <= set(settings["recipes"]), stage["name"]
