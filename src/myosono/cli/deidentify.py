@@ -17,7 +17,7 @@ _SIDES = 4
 
 def deidentify_command(
     paths: Annotated[list[Path], typer.Argument(help="DICOM files, or folders of them.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to: <pseudonym>/<new UID>.dcm.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to: `<pseudonym>/<new UID>.dcm`.")],
     secret: Annotated[
         Path, typer.Option("--secret", help="File of the secret that makes pseudonyms; made if it is not there.")
     ] = Path("deidentify.key"),
@@ -58,6 +58,8 @@ def deidentify_command(
     else:
         for one in refused:
             console().print(f"[yellow]left out[/] {escape(str(one.error))}", soft_wrap=True)
+        if refused and not area:
+            console().print("[dim]An area is given with --area TOP,LEFT,BOTTOM,RIGHT, in pixels.[/]")
         console().print(f"{len(found) - len(refused)} of {len(found)} images copied; look at them before they leave.")
         written(out, "folder")
         written(secret, "secret, to be kept")

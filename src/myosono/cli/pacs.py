@@ -32,6 +32,9 @@ pacs_app = typer.Typer(
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of files, database and clinic.toml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Url = Annotated[
+    str | None, typer.Option(envvar="MYOSONO_DATABASE_URL", help="PostgreSQL; default: SQLite in the data folder.")
+]
 PeerName = Annotated[str, typer.Argument(help="Name of a peer in clinic.toml, or AE_TITLE@host:port.")]
 _DATA = Path("clinic")
 
@@ -42,7 +45,7 @@ def listen_command(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 lets the system choose.")] = None,
     ae_title: Annotated[str | None, typer.Option(help="Our AE title.")] = None,
-    database_url: Annotated[str | None, typer.Option(help="PostgreSQL instead of the SQLite file.")] = None,
+    database_url: Url = None,
     model: Annotated[Path | None, typer.Option(help="Model file instead of the one in the package.")] = None,
     worker: Annotated[bool, typer.Option(help="Read here; off where `myosono serve` reads the same data.")] = True,
 ) -> None:
@@ -141,6 +144,7 @@ def fetch_command(
         Literal["get", "move", "dicomweb"],
         typer.Option(help="C-GET; C-MOVE to our running node, which the PACS must know; or DICOMweb."),
     ] = "get",
+    database_url: Url = None,
     json: AsJson = False,
 ) -> None:
     """Fetch the ultrasound images of studies; a running node or reading room then reads them."""
@@ -150,7 +154,7 @@ def fetch_command(
     from myosono.clinic.network.fetch import fetch_study
     from myosono.clinic.network.peers import find_peer
 
-    settings, database = _open(data)
+    settings, database = _open(data, database_url)
     asked = find_peer(settings, peer)
     fetched = [fetch_study(settings, database, asked, uid, via=via, user="command line") for uid in study_uids]
     if json:
@@ -174,6 +178,7 @@ def send_command(
     ] = None,
     via: Annotated[Literal["dimse", "dicomweb"], typer.Option(help="C-STORE or STOW-RS.")] = "dimse",
     data: Data = _DATA,
+    database_url: Url = None,
     json: AsJson = False,
 ) -> None:
     """Send results of studies now. What does not arrive stays in the outbox, and a running node goes on trying."""
@@ -182,7 +187,7 @@ def send_command(
     from myosono.clinic.network.peers import find_peer
     from myosono.clinic.network.sender import Sender
 
-    settings, database = _open(data)
+    settings, database = _open(data, database_url)
     peer = find_peer(settings, to)
     with database.session() as session:
         numbers = [_study_id(session, name) for name in studies]
@@ -203,12 +208,12 @@ def send_command(
 
 
 @pacs_app.command("status")
-def status_command(data: Data = _DATA, json: AsJson = False) -> None:
+def status_command(data: Data = _DATA, database_url: Url = None, json: AsJson = False) -> None:
     """What was received, what waits to be read, what waits to be sent and why."""
     require_clinic("myosono pacs")
     from myosono.clinic.network.status import node_status
 
-    settings, database = _open(data)
+    settings, database = _open(data, database_url)
     status = node_status(settings, database)
     if json:
         print_json(status)
@@ -230,11 +235,11 @@ def _settings(data: Path, **overrides: Any) -> ClinicSettings:
     return load_settings(data, **overrides)
 
 
-def _open(data: Path) -> tuple[ClinicSettings, Database]:
+def _open(data: Path, database_url: str | None) -> tuple[ClinicSettings, Database]:
     from myosono.clinic.database.engine import Database
     from myosono.clinic.database.migrate import upgrade
 
-    settings = _settings(data)
+    settings = _settings(data, database_url=database_url)
     database = Database(settings)
     upgrade(database)
     return settings, database

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from myosono.cli.output import console
-from myosono.errors import ClinicError
+from myosono.errors import ClinicError, UsageError
 from myosono.extras import require_clinic
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def serve_command(
         bool, typer.Option("--check-audit", help="Check the audit log's chain of hashes, and end.")
     ] = False,
     known_hash: Annotated[
-        str | None, typer.Option(help="With --check-audit: a hash noted earlier, which the log must still have.")
+        str | None, typer.Option(help="With --check-audit: a whole hash noted earlier, which the log must still have.")
     ] = None,
 ) -> None:
     """Open the reading room: worklist, viewer, physicians' readings, reports.
@@ -127,13 +128,27 @@ def _mark_demo(settings: ClinicSettings) -> None:
     mark.write_text("Simulated studies, made by myosono serve --demo. Delete this folder at any time.\n", "utf-8")
 
 
+def require_existing(settings: ClinicSettings) -> None:
+    """Refuse a folder without a clinic, where asking would make an empty one.
+
+    Raises
+    ------
+    ClinicError
+        The folder holds no database, and none is named elsewhere.
+    """
+    if settings.database_url is None and not (settings.data / "clinic.db").is_file():
+        raise ClinicError("no clinic here", path=settings.data, remedy="Give its folder with --data.")
+
+
 def _check_audit(settings: ClinicSettings, known: str | None) -> None:
     from myosono.clinic import audit
     from myosono.clinic.database.engine import Database
     from myosono.clinic.database.migrate import newest_revision, revision_of
 
-    if settings.database_url is None and not (settings.data / "clinic.db").is_file():
-        raise ClinicError("no clinic here", path=settings.data, remedy="Give its folder with --data.")
+    if known is not None and not re.fullmatch("[0-9a-f]{64}", known):
+        # A part of a hash would be reported as a line that was cut off.
+        raise UsageError(f"--known-hash {known} is no whole hash", remedy="Give all its 64 hexadecimal digits.")
+    require_existing(settings)
     database = Database(settings)
     try:
         if revision_of(database) != newest_revision():
@@ -142,4 +157,5 @@ def _check_audit(settings: ClinicSettings, known: str | None) -> None:
             count, head = audit.check_chain(session, known=known), audit.head(session)
     finally:
         database.close()
-    console().print(f"The audit log is whole: {count} lines. Newest hash: {head}", soft_wrap=True)
+    lines = f"{count} line{'s' if count != 1 else ''}"
+    console().print(f"The audit log is whole: {lines}. Newest hash: {head}", soft_wrap=True)

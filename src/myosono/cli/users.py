@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from myosono.cli.output import console
+from myosono.cli.serve import require_existing
 from myosono.errors import NotFoundError
 from myosono.extras import require_clinic
 
@@ -38,7 +39,7 @@ def add(
 ) -> None:
     """Add a user. The password is asked for, or read from standard input."""
     secret = _password()
-    with _session(data, database_url) as session:
+    with _session(data, database_url, new=True) as session:
         from myosono.clinic.accounts.users import create_user
 
         user = create_user(session, name, secret, role=role, full_name=full_name, by=_BY)
@@ -111,13 +112,17 @@ def _password() -> str:
 
 
 @contextmanager
-def _session(data: Path | None, database_url: str | None) -> Iterator[Session]:
+def _session(data: Path | None, database_url: str | None, *, new: bool = False) -> Iterator[Session]:
+    """A session of the clinic in a folder; ``new``: of a clinic that is made if it is not there."""
     require_clinic("users")
     from myosono.clinic.database.engine import Database
     from myosono.clinic.database.migrate import upgrade
     from myosono.clinic.settings import DEFAULT_DATA, load_settings
 
-    database = Database(load_settings(data or DEFAULT_DATA, database_url=database_url))
+    settings = load_settings(data or DEFAULT_DATA, database_url=database_url)
+    if not new:
+        require_existing(settings)
+    database = Database(settings)
     try:
         upgrade(database)
         with database.session() as session:

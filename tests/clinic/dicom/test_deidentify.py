@@ -313,6 +313,32 @@ def test_an_unknown_area_is_refused_not_guessed() -> None:
     assert np.array_equal(kept.pixel_array, read("color-pl.dcm").pixel_array)
 
 
+def screen_with_a_name(**given: object) -> Dataset:
+    """Whose device declares the whole screen as its region, with the patient's name in a banner over the B-mode."""
+    image = small_image(Rows=480, Columns=640, **given)
+    pixels = np.zeros((480, 640), np.uint8)
+    pixels[10:30, 10:200] = 255
+    pixels[100:400, 100:500] = np.random.default_rng(0).integers(1, 200, (300, 400))
+    image.PixelData = pixels.tobytes()
+    region = image.SequenceOfUltrasoundRegions[0]
+    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 639, 476
+    return image
+
+
+def test_a_declared_region_that_is_the_whole_screen_hides_no_name() -> None:
+    cleaned = deidentify(screen_with_a_name(), DeidentifyOptions(SALT))
+    kept = cleaned.pixel_array
+    assert kept[:60].max() == 0
+    assert kept[150:350, 150:450].min() > 0
+    assert "detected" in str(cleaned.DeidentificationMethod)
+
+
+def test_a_whole_screen_is_believed_where_the_device_says_that_nothing_is_burnt_in() -> None:
+    image = screen_with_a_name(BurnedInAnnotation="NO")
+    assert deidentify(image, DeidentifyOptions(SALT)).pixel_array[20, 100] == 255
+
+
 def test_thumbnails_and_nested_pixels_are_removed() -> None:
     image = small_image()
     icon = Dataset()

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from myosono.cli.main import main
 from myosono.clinic.database.engine import Database
+from myosono.clinic.database.migrate import upgrade
 from myosono.clinic.database.models import Study
 from myosono.clinic.network.scp import StorageScp
 from myosono.clinic.network.storing import store
@@ -167,3 +168,20 @@ def test_listen_receives_reads_and_stops_on_sigterm(
     with database.session(writes=False) as session:
         assert len(session.scalars(select(Study)).all()) == 1
     database.close()
+
+
+def test_the_database_of_the_environment_is_used_as_by_serve(
+    tmp_path: Path, myosono: Myosono, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/serve.md has it; images had gone into a SQLite file that no reading room looked at."""
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    shared = Database(ClinicSettings(data=tmp_path / "clinic", database_url=url))
+    upgrade(shared)
+    with shared.session() as session:
+        session.add(Study(study_uid="1.2.3", source="dicom"))
+    shared.close()
+    monkeypatch.setenv("MYOSONO_DATABASE_URL", url)
+    assert answer(myosono("status", "--data", tmp_path / "clinic", "--json"))["studies"] == 1
+    assert myosono("send", "1.2.3", "--to", "A@127.0.0.1:9", "--data", tmp_path / "clinic").returncode == 1
+    assert "cannot be reached" in myosono("fetch", "A@127.0.0.1:9", "1.2", "--data", tmp_path / "clinic").stderr
+    assert not (tmp_path / "clinic" / "clinic.db").exists()

@@ -177,7 +177,33 @@ def test_the_same_object_is_sent_again(
     assert len(seen) == 2
     assert len(set(seen)) == 1
     assert made == [1]
-    assert item(database, number).file == f"{number}-sr"
+    assert str(item(database, number).file).startswith(f"{number}-sr-")
+
+
+def test_an_object_of_a_database_that_was_replaced_is_never_sent(
+    settings: ClinicSettings,
+    database: Database,
+    study_id: int,
+    start_archive: Callable[..., Archive],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """A restored or new database begins with numbers whose folders are there, with objects of other patients."""
+    old, new = (muscle_dicom(tmp_path / f"{name}.dcm", generate_uid(), 1) for name in ("old", "new"))
+    number = enqueue(database, study_id, kind="sr")
+    left = settings.data / "outbox" / f"{number}-sr"
+    left.mkdir(parents=True)
+    (left / "001.dcm").write_bytes(old.read_bytes())
+    monkeypatch.setattr("myosono.clinic.network.parcels.make_study_objects", lambda *_: [dcmread(new)])
+    seen: list[str] = []
+
+    def answer(event: evt.Event) -> int:
+        seen.append(str(event.request.AffectedSOPInstanceUID))  # type: ignore[union-attr]
+        return 0
+
+    archive = start_archive(answer=answer)
+    Sender(with_peer(settings, archive.port), database).run_once()
+    assert seen == [str(dcmread(new).SOPInstanceUID)]
 
 
 def test_items_of_a_dead_sender_are_taken_over_when_their_lease_ends(

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,29 @@ def test_what_came_after_the_signature_is_told(view: StudyView, opinion: Any) ->
     assert "签署之后新到的图像：2 幅。" in chinese
     assert "签署时为：IBM 或 PM。" in chinese
     assert "since the signature" not in render_report(replace(view, opinions=(opinion(),)), "en", {}, made=MADE)
+
+
+@pytest.mark.parametrize(
+    ("stated", "born", "english", "chinese"),
+    [
+        (64.8, date(1961, 5, 17), "64 years", "64 岁"),  # 65 in two months
+        (65.0, date(1961, 3, 4), "65 years", "65 岁"),  # on the birthday
+        (64.9, date(1961, 3, 5), "64 years", "64 岁"),  # on the day before
+        (56.0, None, "56 years", "56 岁"),
+        (55.7, None, "55 years", "55 岁"),
+        (0.9, None, "11 months", "11 个月"),  # 011M
+        (1.5, None, "18 months", "18 个月"),
+        (0.0, date(2026, 2, 28), "0 months", "0 个月"),
+        (70.0, date(1900, 1, 1), "70 years", "70 岁"),  # a date that stands for an unknown one
+        (None, None, "–", "–"),
+    ],
+)
+def test_an_age_is_in_completed_years_and_of_a_small_child_in_months(
+    view: StudyView, stated: float | None, born: date | None, english: str, chinese: str
+) -> None:
+    seen = replace(view, patient_age=stated, patient_birth_date=born)
+    assert f"<dt>Age</dt><dd>{english}</dd>" in render_report(seen, "en", {}, made=MADE)
+    assert f"<dt>年龄</dt><dd>{chinese}</dd>" in render_report(seen, "zh-CN", {}, made=MADE)
 
 
 def test_a_draft_never_shows(view: StudyView, opinion: Any) -> None:

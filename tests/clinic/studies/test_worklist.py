@@ -44,6 +44,14 @@ def test_a_row_counts_muscles_not_images(session, three):
     assert row.priority == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize("typed", ["müller", "Müller", "MÜLLER", "jürgen müller"])
+def test_a_search_takes_small_letters_for_capitals_in_every_script(session, make_study, typed):
+    """Scanners write capitals; SQLite by itself knows only those of English."""
+    make_study("P9", patient_name="MÜLLER^JÜRGEN")
+    make_study("P8", patient_name="MULLER^ANNA")
+    assert patients(session, text=typed) == ["P9"]
+
+
 def test_filters(session, three, clock):
     clock("UTC0")
     assert patients(session, answer="IBM") == ["P2"]

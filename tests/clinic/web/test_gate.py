@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from starlette.datastructures import URL
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.settings import ClinicSettings
@@ -139,3 +140,11 @@ def test_without_accounts_everyone_is_admin_but_other_sites_are_not(
     assert rebound.status_code == 400
     assert "trusted_hosts" in rebound.text
     assert client.get("/admin", headers={"host": "192.168.0.9"}).status_code == 400
+
+
+def test_the_host_header_opens_nothing(app: FastAPI, people: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starlette 0.50 puts the header before the path as it came; newer versions look at it first."""
+    told = URL("http://127.0.0.1:80/static/x?/api/v1/studies")
+    monkeypatch.setattr(Request, "url", property(lambda request: told))
+    stranger = TestClient(app, base_url="http://127.0.0.1:8080", headers={"accept": "application/json"})
+    assert stranger.get("/api/v1/studies").status_code == 401

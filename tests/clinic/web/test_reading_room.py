@@ -241,6 +241,21 @@ def test_a_corrected_site_pools_the_study_again(reader, study, database):
     assert reader.fetch("PUT", "/api/v1/images/99/site", json={"site": ""}).status_code == 404
 
 
+def test_a_signature_does_not_cover_a_site_that_was_corrected_after_it(reader, study, database):
+    token = {"x-csrf-token": reader.csrf()}
+    images = image_ids(database, study)
+    assert reader.put(f"/api/v1/images/{images[1]}/site", json={"site": "LB"}, headers=token).status_code == 200
+    body = {"diagnosis": "IBM", "heckmatt": {"RD": 2}}
+    assert reader.post(f"/api/v1/studies/{study}/opinion/sign", json=body, headers=token).status_code == 200
+    assert "Corrections" not in reader.get(f"/studies/{study}/report.html").text
+    assert reader.put(f"/api/v1/images/{images[0]}/site", json={"site": "LG"}, headers=token).status_code == 200
+    assert "Corrections of muscle or side after the signature: 1;" in reader.get(f"/studies/{study}/report.html").text
+    assert "签署之后更正肌肉或侧别：1 次" in reader.get(f"/studies/{study}/report.html?language=zh-CN").text
+    bundle = reader.get(f"/studies/{study}/report.fhir.json").json()
+    observed = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "Observation"]
+    assert {one["status"] for one in observed} == {"preliminary"}
+
+
 def test_the_api_serves_programs(program, study):
     page = program.get("/api/v1/studies", params={"text": "P001"}).json()
     assert page["total"] == 1
@@ -316,3 +331,10 @@ def test_pages_speak_chinese(reader, study):
     assert 'lang="zh-CN"' in page
     for word in ("身体图", "医师意见", "三角肌", "以模拟"):
         assert word in page, word
+
+
+@pytest.mark.parametrize(("age", "said"), [(55.7, "55 years"), (1.5, "18 months")])
+def test_the_page_states_completed_years_or_months(reader, study, database, age, said):
+    with database.session() as session:
+        session.get_one(Study, study).patient_age = age
+    assert f"<dd>{said}</dd>" in reader.get(f"/studies/{study}").text

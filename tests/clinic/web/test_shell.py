@@ -135,6 +135,10 @@ def test_no_page_has_an_inline_script_or_style(admin: Any) -> None:
         ("evil.example", False),
         ("clinic.example.org.evil.example", False),
         ("127.0.0.1.evil.example", False),
+        ("127.0.0.1:80/static/x?", False),
+        ("localhost:1#", False),
+        ("[::1]/static/", False),
+        ("anna@127.0.0.1", False),
         ("", False),
     ],
 )

@@ -71,13 +71,20 @@ def _identity(file: Path) -> tuple[int, int] | None:
 
 
 def _open(connection: Any, _record: Any) -> None:
-    """Readers beside one writer (WAL), commits that survive a power cut (synchronous FULL), references that hold."""
+    """Readers beside one writer (WAL), commits that survive a power cut (synchronous FULL), references that hold, and
+    lower case in every script."""
     connection.isolation_level = None  # SQLAlchemy's own BEGIN, below, instead of the driver's late one
+    # SQLite's own knows A to Z only: "müller" would not find MÜLLER, as scanners write it, and PostgreSQL does.
+    connection.create_function("lower", 1, _lower, deterministic=True)
     cursor = connection.cursor()
     _write_ahead(cursor)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:

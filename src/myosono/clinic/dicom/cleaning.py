@@ -25,6 +25,7 @@ _ERRORS = (InvalidDicomError, BytesLengthException)
 _BY_PILLOW = (JPEGBaseline8Bit, JPEG2000, JPEG2000Lossless)
 _LOSSY = (JPEGBaseline8Bit, UID("1.2.840.10008.1.2.4.51"), UID("1.2.840.10008.1.2.4.81"))
 _LARGEST = 2**32 - 2  # bytes that an element of defined length holds
+_SCREEN_SHARE = 0.98  # what more than this leaves out has no room for a line of text
 _MADE_BY_PIXELS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _WORDS = {"OW": "u2", "OF": "u4", "OL": "u4", "OD": "u8", "OV": "u8"}
 
@@ -125,18 +126,23 @@ def _own_bits(frame: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
 def _find_area(dataset: Dataset, first: NDArray[Any], photometric: str, path: Path) -> tuple[Area, str]:
     height, width = first.shape[:2]
     declared = read_geometry(dataset, height, width).area
-    if declared is not None:
+    if declared is not None and (dataset.get("BurnedInAnnotation") == "NO" or not _is_screen(declared, height, width)):
         return declared, "outside the declared ultrasound region"
     with decoding(path, "convert DICOM pixels to grey", also=_ERRORS):
         grey = GreyConverter(dataset)(first, photometric).pixels
     found = find_b_mode_area(grey)
     if found == Area(0, 0, height, width):
         raise ClinicError(
-            "declares no ultrasound region, and no B-mode area stands out from its screen",
+            "declares no ultrasound region within its screen, and no B-mode area stands out from it",
             path=path,
             remedy="Look at it, and give the area (of the whole image if it is clean).",
         )
     return found, "outside the detected B-mode area"
+
+
+def _is_screen(area: Area, height: int, width: int) -> bool:
+    """Whether a region is the whole screen, as some devices declare it, with the patient's name in its banner."""
+    return area.size > _SCREEN_SHARE * height * width
 
 
 def _black(dataset: Dataset, first: NDArray[Any], photometric: str) -> int:

@@ -50,7 +50,7 @@ class Parcels:
         """
         if item.kind == "images":
             return self._images(item)
-        folder = self.folder / f"{item.id}-{item.kind}"
+        folder = self.folder / (item.file or _name(item))
         if not folder.is_dir():
             self._write(folder, self._make(item))
         if item.file is None:
@@ -94,6 +94,15 @@ class Parcels:
             shutil.rmtree(making)
             if not folder.is_dir():  # else another process made it meanwhile, and its objects count
                 raise
+
+
+def _name(item: OutboxItem) -> str:
+    """Of the item's folder, with the moment of its creation.
+
+    A database that was restored or begun anew counts from an old number on, while the folders of that time remain: by
+    its number alone an item would find, and send, the object of another study.
+    """
+    return f"{item.id}-{item.kind}-{item.created:%Y%m%dT%H%M%S%f}"
 
 
 def make_study_objects(session: Session, settings: ClinicSettings, store: FileStore, item: OutboxItem) -> list[Dataset]:

@@ -16,6 +16,9 @@ Status = Literal["preliminary", "final", "amended"]
 ABSENT = "–"
 """Stands for what is not known; an empty cell would read as a value that was lost."""
 
+_CHILD = 2
+"""Years below which an age is told in months."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -118,14 +121,13 @@ def shares(view: StudyView, t: Translate) -> tuple[Share, ...]:
 def patient_facts(view: StudyView, t: Translate) -> tuple[tuple[str, str], ...]:
     """Name and value of what identifies patient and examination; nothing that is unknown is left out silently."""
     sex = {"F": t("female"), "M": t("male"), "O": t("other")}.get(view.patient_sex, ABSENT)
-    age = ABSENT if view.patient_age is None else f"{view.patient_age:.0f}"
     source = {"dicom": "DICOM", "upload": t("upload"), "demo": t("demonstration")}.get(view.source, view.source)
     return (
         (t("Name"), readable_name(view.patient_name) or ABSENT),
         (t("Patient ID"), view.patient_id or ABSENT),
         (t("Sex"), sex),
         (t("Born"), day(view.patient_birth_date)),
-        (t("Age (years)"), age),
+        (t("Age"), _age(view, t)),
         (t("Accession no."), view.accession or ABSENT),
         (t("Examined"), day(view.study_date)),
         (t("Received"), moment(view.arrived)),
@@ -134,6 +136,30 @@ def patient_facts(view: StudyView, t: Translate) -> tuple[tuple[str, str], ...]:
         (t("Description"), view.description or ABSENT),
         (t("Images"), f"{len(view.images)}"),
     )
+
+
+def age_of(view: StudyView) -> tuple[int, Literal["years", "months"]] | None:
+    """Age at the examination as people state it: completed years, of a child under two completed months.
+
+    By the calendar where birth and examination are dated, unless an age that was stated contradicts them; else the
+    stated one.
+    """
+    stated, born, examined = view.patient_age, view.patient_birth_date, view.study_date
+    if stated is None:
+        return None
+    # Months of a small child come back whole from the one decimal that is kept of the years.
+    months = round(12 * stated) if stated < _CHILD else 12 * int(stated)
+    if born is not None and examined is not None:
+        dated = 12 * (examined.year - born.year) + examined.month - born.month - (examined.day < born.day)
+        months = dated if dated >= 0 and abs(dated / 12 - stated) <= 1 else months
+    return (months // 12, "years") if months >= 12 * _CHILD else (months, "months")
+
+
+def _age(view: StudyView, t: Translate) -> str:
+    found = age_of(view)
+    if found is None:
+        return ABSENT
+    return (t("{} years") if found[1] == "years" else t("{} months")).format(found[0])
 
 
 def readable_name(name: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer, selectinload
 
-from myosono.clinic.database.models import FrameReading, PhysicianReading, StoredImage, Study
+from myosono.clinic.database.models import AuditEntry, FrameReading, PhysicianReading, StoredImage, Study
+from myosono.clinic.studies.signature import CORRECTED
 from myosono.clinic.studies.view import (
     FrameView,
     ImageView,
@@ -80,6 +82,7 @@ def load_study(session: Session, study_id: int) -> StudyView:
         completeness=_completeness(quantification),
         quantification_notes=tuple(quantification.get("notes", ())),
         opinions=opinions,
+        sites_corrected=_corrections(session, study_id),
     )
 
 
@@ -87,6 +90,12 @@ def _with_maps(session: Session, study_id: int) -> frozenset[int]:
     """Frames that have maps; the maps themselves stay in the database."""
     found = select(FrameReading.id).join(StoredImage, StoredImage.id == FrameReading.image_id)
     return frozenset(session.scalars(found.where(StoredImage.study_id == study_id, FrameReading.maps.is_not(None))))
+
+
+def _corrections(session: Session, study_id: int) -> tuple[datetime, ...]:
+    """As the log has them, which is written with each correction."""
+    found = select(AuditEntry.at).where(AuditEntry.study_id == study_id, AuditEntry.action == CORRECTED)
+    return tuple(session.scalars(found.order_by(AuditEntry.id)))
 
 
 def _classes(study: Study) -> tuple[str, ...]:

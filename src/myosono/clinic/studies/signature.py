@@ -7,6 +7,9 @@ from myosono.clinic.studies.view import OpinionView, StudyView
 UNREAD = ("pending", "reading")
 """States of an image that is still to be read."""
 
+CORRECTED = "site"
+"""The log's word for a muscle or side that a person has set."""
+
 
 def waiting_images(view: StudyView) -> int:
     """Images that are still to be read."""
@@ -33,6 +36,8 @@ def changes_since(opinion: OpinionView, view: StudyView) -> tuple[str, ...]:
         found.append(f"Images that came after the signature: {late}.")
     if waiting := waiting_images(view):
         found.append(f"Images that are not read yet: {waiting}.")
+    if opinion.signed_at is not None and (moved := sum(at > opinion.signed_at for at in view.sites_corrected)):
+        found.append(f"Corrections of muscle or side after the signature: {moved}; results by muscle have changed.")
     if view.model and opinion.model_sha256 != view.model.get("sha256"):
         found.append("The physician saw the result of an earlier model; the one below is newer.")
     if opinion.model_answer != view.answer:

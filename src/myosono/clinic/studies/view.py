@@ -138,6 +138,8 @@ class StudyView:
         As in `myosono.quantification.Completeness.to_dict`, or None.
     opinions
         Oldest first, drafts too; what was signed and nothing amends holds.
+    sites_corrected
+        When people set the muscle or side of an image, which pools the study anew.
     """
 
     id: int
@@ -171,6 +173,7 @@ class StudyView:
     completeness: Mapping[str, Any] | None
     quantification_notes: tuple[str, ...]
     opinions: tuple[OpinionView, ...]
+    sites_corrected: tuple[datetime, ...] = ()
 
     @property
     def signed(self) -> OpinionView | None:

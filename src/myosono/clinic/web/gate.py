@@ -59,7 +59,9 @@ class Gate:
             return
         request = Request(scope, receive)
         request.state.user, request.state.csrf = None, ""
-        if request.url.path.startswith(PUBLIC_FOLDERS) or request.url.path == "/healthz":
+        # The path that routing goes by. `request.url` is put together with the Host header, which anyone may write.
+        path = scope["path"]
+        if path.startswith(PUBLIC_FOLDERS) or path == "/healthz":
             await self.app(scope, receive, send)
             return
         try:
@@ -67,7 +69,7 @@ class Gate:
             new_cookie = visitor.csrf is None
             request.state.user = visitor.user
             request.state.csrf = visitor.csrf or new_token()
-            if visitor.user is None and request.url.path not in PUBLIC:
+            if visitor.user is None and path not in PUBLIC:
                 raise LoginRequiredError("log in first")
             if request.method not in _SAFE and not visitor.by_token:
                 receive = await _check_origin(request, receive, visitor.csrf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 
 from starlette.datastructures import Headers
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from myosono.clinic.settings import ClinicSettings
 
 _LOCAL_NAMES = frozenset({"localhost", "ip6-localhost"})
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s/?#@\\:\[\]]+)(:[0-9]{0,5})?")
+"""A name and a port, nothing more (RFC 9110 7.2): what follows a slash would become part of the request's address."""
 
 
 def is_loopback(host: str) -> bool:
@@ -23,9 +26,9 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(header: str) -> str:
-    """The name in a Host header, without port and brackets, in lower case."""
-    name = header.rsplit("]", 1)[0] if header.startswith("[") else header.split(":", 1)[0]
-    return name.strip("[]").rstrip(".").lower()
+    """The name in a Host header, without port and brackets, in lower case; "" if the header holds anything else."""
+    found = _HOST.fullmatch(header)
+    return "" if found is None else found["name"].strip("[]").rstrip(".").lower()
 
 
 class KnownHosts:
@@ -51,6 +54,8 @@ class KnownHosts:
     def knows(self, header: str) -> bool:
         """Whether a Host header is one of ours."""
         name = host_name(header)
+        if not name:
+            return False
         if is_loopback(name) or name in self.names:
             return True
         return self.accounts and _is_address(name)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from myosono.anatomy import DIAGNOSES, MUSCLES
 from myosono.clinic import audit, events
-from myosono.clinic.reports.content import has_result, readable_name
+from myosono.clinic.reports.content import age_of, has_result, readable_name
 from myosono.clinic.studies.load import load_study
 from myosono.clinic.studies.opinions import diagnoses, find_draft
 from myosono.clinic.studies.signature import late_images, waiting_images
@@ -74,6 +74,7 @@ def _log_view(request: Request, view: StudyView, user: CurrentUser, page: str) -
 def _context(request: Request, view: StudyView) -> dict[str, Any]:
     return {
         "view": view,
+        "age": age_of(view),
         "rows": muscle_rows(view),
         "has_result": has_result(view),
         "bars": probability_rows(view),

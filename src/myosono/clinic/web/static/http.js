@@ -29,10 +29,12 @@ export async function request(address, { method = "GET", json, body, signal } = 
     if (error.name === "AbortError") throw error;
     throw new RequestError(0, t("The clinic does not answer. Check that it runs."));
   }
-  if (answer.status === 401) {
+  // A page that holds what nobody has saved calls the event off, and shows the error instead of leaving.
+  if (answer.status === 401 && document.dispatchEvent(new Event("signed-out", { cancelable: true }))) {
     location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
-  const isJson = answer.headers.get("Content-Type")?.includes("json");
+  // An answer without content (204) is called JSON too, and is none.
+  const isJson = answer.status !== 204 && answer.headers.get("Content-Type")?.includes("json");
   const said = isJson ? await answer.json() : null;
   if (!answer.ok) throw new RequestError(answer.status, detailOf(said) ?? t("The clinic answered {status}.", answer));
   return said;

@@ -16,6 +16,7 @@ const diagnosis = form.elements.diagnosis;
 let timer = null;
 let saving = Promise.resolve();
 let leaving = false;
+let unsaved = false; // something was typed that no answer of the server covers yet
 
 start?.addEventListener("click", () => {
   form.hidden = false;
@@ -55,23 +56,34 @@ async function save() {
   state.textContent = t("Saving");
   try {
     await request(address, { method: "PUT", json: values() });
-    state.textContent = t("Draft saved");
+    unsaved = timer !== null; // typed meanwhile: the next save is due
+    if (!unsaved) state.textContent = t("Draft saved");
     discard.hidden = false;
     fail("");
   } catch (error) {
     state.textContent = t("Not saved");
-    fail(error.message);
+    fail(words(error));
     throw error;
   }
 }
 
-form.addEventListener("input", () => {
+function words(error) {
+  return error.status === 401 ? t("You are signed out. Copy what you have written before you load the page again.") : error.message;
+}
+
+/** Save soon; an amendment is kept nowhere before it is signed, so that leaving the page must ask. */
+function saveSoon() {
   if (amends) return;
-  state.textContent = t("Not saved yet");
   clearTimeout(timer);
   timer = setTimeout(() => {
     saving = saving.catch(() => {}).then(save).catch(() => {});
   }, 900);
+}
+
+form.addEventListener("input", () => {
+  unsaved = true;
+  state.textContent = t("Not saved yet");
+  saveSoon();
 });
 
 form.addEventListener("submit", async (event) => {
@@ -90,7 +102,11 @@ form.addEventListener("submit", async (event) => {
   document.getElementById("sign-summary").textContent = t("Diagnosis: {diagnosis}. Heckmatt grades: {n}.", { diagnosis: chosen, n: Object.keys(said.heckmatt).length });
   dialog.returnValue = "";
   dialog.showModal();
-  dialog.addEventListener("close", () => dialog.returnValue === "sign" && sign(said), { once: true });
+  const decide = () => {
+    if (dialog.returnValue === "sign") sign(said);
+    else if (unsaved) saveSoon();
+  };
+  dialog.addEventListener("close", decide, { once: true });
 });
 
 async function sign(said) {
@@ -102,7 +118,7 @@ async function sign(said) {
     location.reload();
   } catch (error) {
     leaving = false;
-    fail(error.message);
+    fail(words(error));
   }
 }
 
@@ -125,5 +141,9 @@ document.addEventListener("study-signed", () => {
 });
 
 addEventListener("beforeunload", (event) => {
-  if (timer !== null && !leaving) event.preventDefault();
+  if (unsaved && !leaving) event.preventDefault();
+});
+
+document.addEventListener("signed-out", (event) => {
+  if (unsaved) event.preventDefault();
 });
