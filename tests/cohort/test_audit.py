@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from myosono.cli.audit import audit_command
 from myosono.cli.import_ import import_command
-from myosono.cohort import Cohort, CohortInfo, make_split, write_cohort
-from myosono.cohort.audit import audit_cohort
+from myosono.cohort import Cohort, CohortInfo, Split, make_split, write_cohort
+from myosono.cohort.audit import AuditResult, SplitAudit, audit_cohort
+from myosono.cohort.audit.findings import find
 from myosono.cohort.near_duplicates import dhash, fingerprint, similar_pairs, similarity_groups
 from myosono.errors import CohortError, MyosonoError, SplitError, UsageError
 from myosono.hashing import sha256_file
@@ -249,3 +250,21 @@ def test_download_then_import(tmp_path, make_patient_data, make_screen, small_ch
 def test_audit_of_nothing(tmp_path):
     with pytest.raises(CohortError, match="the folder is empty"):
         audit_cohort(tmp_path)
+
+
+def test_a_leak_into_validation_alone_names_its_patients():
+    """The fold with most seen test images was told of, the first of all where none is: "0 patients occur"."""
+    table = pd.DataFrame({"image_id": list("abcdefgh"), "patient_id": list("11223344"), "label": list("xxyyxxyy")})
+    roles = (
+        "train train validation validation test test test test",
+        "train validation train train test test test test",
+    )
+    rows = [(name, fold, role) for fold, named in enumerate(roles)
+            for name, role in zip(table["image_id"], named.split(), strict=True)]  # fmt: skip
+    split = Split.from_table(pd.DataFrame(rows, columns=["image_id", "fold", "role"]), table, "file")
+    result = AuditResult("x", "", 8, 4, {}, splits=(SplitAudit("file", split.overlap),))
+    (finding,) = find(result)
+    assert finding.severity == "leak"
+    assert finding.message.startswith("1 patient occurs in more than one role; for 0.0% of test images")
+    assert "Test patients are new" in finding.message
+    assert "does not speak" not in finding.message

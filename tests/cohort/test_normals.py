@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from myosono.cli.main import app
-from myosono.cohort.normals import fit_cohort_reference, measure_sites
+from myosono.cohort.normals import _site, fit_cohort_reference, measure_sites
 from myosono.errors import CohortError
 from myosono.quantification import Quantifier, Reference, Region, mask_names, write_mask
 
@@ -82,3 +83,11 @@ def test_the_command(normals, tmp_path) -> None:
     assert Reference.open(out).models[0].device == "cart"
     machine = CliRunner().invoke(app, [*arguments, "--json"])
     assert json.loads(machine.stdout)["models"] == json.loads(out.read_text())["models"]
+
+
+def test_the_frames_of_a_clip_are_one_shot_of_a_normal() -> None:
+    levels = [90.0] * 6 + [60.0, 60.0]
+    group = pd.DataFrame({"image_id": list("abcdefgh"), "clip": ["loop"] * 6 + ["", ""], "echo_intensity": levels})
+    site = _site(("P1", "D", "L", "cart"), group)
+    assert site.echo_intensity == pytest.approx(70)
+    assert _site(("P1", "D", "L", "cart"), group.drop(columns="clip")).echo_intensity == pytest.approx(82.5)

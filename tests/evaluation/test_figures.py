@@ -43,3 +43,26 @@ def test_training_curves():
     assert figures.draw_training({}) is None
     assert figures.draw_training({"0": LOG.iloc[:0]}) is None
     assert figures.draw_training({"0": pd.DataFrame({"step": [1]})}) is None
+
+
+def texts(svg: str) -> list[tuple[str, float]]:
+    """Every text of a figure, and where it is anchored across."""
+    parts = [part for part in ElementTree.fromstring(svg).iter() if part.tag.endswith("text")]
+    return [("".join(part.itertext()).strip(), float(part.get("x") or "nan")) for part in parts]
+
+
+def test_epochs_are_counted_from_1_as_while_training():
+    ticks = {text for text, _ in texts(check(figures.draw_training({"0": LOG[["epoch", "train_loss"]]})))}
+    assert {"1", "2"} <= ticks
+    assert "0" not in ticks
+
+
+def test_the_count_of_a_lone_patient_stands_below_its_column(make):
+    found = evaluate(make(3, classes=("A", "B", "C")), resamples=0)
+    written = texts(check(figures.draw_patients(found.patients, found.classes)))
+    left = {text: place for text, place in reversed(written) if text in found.classes}  # titles, before the legend
+    counts = [place for text, place in written if text.endswith(" of 1 right")]
+    panel = left["B"] - left["A"]
+    assert len(counts) == 3
+    for place, name in zip(counts, found.classes, strict=True):
+        assert place - left[name] < panel / 4  # the column is a quarter of its panel

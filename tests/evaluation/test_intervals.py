@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 import pandas as pd
+import pytest
+from scipy.stats import binomtest
 
 from myosono.evaluation import Estimate, PatientBootstrap, check_predictions, evaluate, percentile_interval
 from myosono.evaluation.audit import find_shared_patients
@@ -74,3 +76,27 @@ def test_repeated_cross_validation_is_no_leak_but_a_split_by_image_is(make):
     assert find_shared_patients(again).several_test_folds == 0
     by_image = find_shared_patients(check_predictions(study.assign(fold=np.arange(len(study)) % 4)))
     assert (by_image.several_test_folds, by_image.share_of_test_images) == (12, 1.0)
+
+
+def test_all_right_is_no_certainty_and_gets_the_exact_bound(make):
+    """Six patients of a class, all decided rightly, had a sensitivity of 1.00 (1.00 to 1.00)."""
+    patients = [f"P{number:02}" for number in range(12)]
+    p_a = [0.9 if number % 2 == 0 else 0.1 for number in range(12)]
+    p_a[5] = 0.8  # one of B is missed
+    table = pd.DataFrame(
+        {"patient_id": patients, "target": ["A", "B"] * 6, "p_A": p_a, "p_B": [1 - value for value in p_a]}
+    )
+    found = evaluate(table, resamples=200).levels["patient"]
+    exact = binomtest(6, 6).proportion_ci(method="exact")
+    assert found.per_class["A"].sensitivity.lo == pytest.approx(exact.low)
+    assert found.per_class["A"].sensitivity.hi == 1.0
+    assert found.per_class["B"].specificity.lo == pytest.approx(exact.low)
+    assert found.per_class["A"].specificity.hi > found.per_class["A"].specificity.lo > 0
+    assert found.accuracy.lo < found.accuracy.value < found.accuracy.hi
+
+
+def test_many_images_of_few_patients_bound_by_patients_and_one_patient_by_nothing():
+    table = pd.DataFrame({"patient_id": ["1", "2", "3"] * 40, "target": "A", "p_A": 0.9, "p_B": 0.1})
+    assert evaluate(table, resamples=50).levels["image"].accuracy.lo == pytest.approx(0.025 ** (1 / 3))
+    half = pd.DataFrame({"patient_id": "1", "target": "A", "p_A": [0.9, 0.2], "p_B": [0.1, 0.8]})
+    assert evaluate(half, resamples=50).levels["image"].accuracy == Estimate(0.5)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
-from myosono.evaluation import check_predictions, units_at
+from myosono.evaluation import check_predictions, evaluate, units_at
+from myosono.evaluation.levels import without_noise
 from myosono.export.calibrate import calibration_metadata
 from myosono.pooling import pool_files, pool_probabilities
 
@@ -69,3 +72,41 @@ def test_a_model_file_states_how_many_files_a_patient_had():
     frames["clip"] = frames["patient_id"] + "/" + frames["clip"]
     _, metadata = calibration_metadata(frames, CLASSES)
     assert metadata["calibration"]["images_per_patient"] == {"fewest": 1, "median": 1.0}
+
+
+def voted(patients: int, seed: int) -> pd.DataFrame:
+    """A tool that gives one class and no doubt: images are errors towards the next class or right."""
+    rng, names = np.random.default_rng(seed), ("Normal", "IBM", "PM", "DM")
+    rows = []
+    for patient in range(patients):
+        target = int(rng.integers(4))
+        for image in range(6):
+            said = target if rng.random() < 0.6 else (target + 1) % 4
+            row = {"image_id": f"{patient}-{image}", "patient_id": f"{patient:03}", "target": names[target]}
+            row |= {f"p_{name}": float(k == said) for k, name in enumerate(names)}
+            rows.append(row | {"role": "validation" if patient < 20 else "test"})
+    return pd.DataFrame(rows)
+
+
+def test_equal_probabilities_stay_ties_after_calibration():
+    """A softmax sums classes in their order: the last bit had ranked images that the tool answered alike."""
+    for seed in range(5):
+        table = voted(80, seed)
+        test = table[table["role"] == "test"]
+        for name, found in evaluate(table, resamples=0).levels["image"].per_class.items():
+            assert found.auc.value == pytest.approx(roc_auc_score(test["target"] == name, test[f"p_{name}"]))
+
+
+def test_the_order_of_rows_decides_no_patient():
+    table = voted(80, 2)
+    found = [evaluate(table.sample(frac=1, random_state=seed), resamples=0).levels["patient"] for seed in range(4)]
+    assert len({level.accuracy.value for level in found}) == 1
+    assert len({level.confusion for level in found}) == 1
+    assert len({round(level.auc.value, 12) for level in found}) == 1
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_no_order_of_probabilities_is_turned(one, other):
+    first, second = without_noise(np.array([one, other]))
+    assert (first <= second) if one <= other else (first >= second)
+    assert first == pytest.approx(one, rel=1e-9)

@@ -14,6 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, 
 
 from myosono.errors import ImageError
 from myosono.imaging import Area, Limits, read_frame, read_frames
+from myosono.imaging.dicom_pixels import GreyConverter
 
 data_store = pytest.importorskip("data_store", reason="pydicom-data is not installed")
 FOLDERS = (Path(pydicom.__file__).parent / "data", Path(data_store.__file__).parent)
@@ -163,6 +164,16 @@ def test_header_and_file_name_disagree(tmp_path, speckle):
     frame = read_frame(build(tmp_path / "P1_RD_1.dcm", speckle, "MONOCHROME2"))
     assert (frame.patient_id, frame.muscle, frame.side) == ("P9", "D", "L")
     assert len(frame.warnings) == 2
+
+
+def test_a_later_frame_beyond_the_depth_of_the_first_is_white_and_not_black_again():
+    """Read as 8-bit by a first frame below 256, the grey of later frames had wrapped around: 256 was 0."""
+    header = Dataset()
+    header.BitsStored, header.PixelRepresentation = 16, 0
+    convert = GreyConverter(header)
+    convert(np.array([[0, 250]], np.uint16), "MONOCHROME2")
+    later = convert(np.array([[100, 255, 256, 300]], np.uint16), "MONOCHROME2")
+    assert later.pixels.tolist() == [[100, 255, 255, 255]]
 
 
 def test_deep_grey(tmp_path, speckle):

@@ -64,6 +64,36 @@ def test_eight_bits_in_a_sixteen_bit_file_do_not_turn_black(saved, speckle):
     assert "read as 8-bit" in frame.warnings[0]
 
 
+@pytest.mark.parametrize(("kind", "peak"), [(np.uint16, 4000), (np.float32, 200)])
+def test_pages_of_one_file_share_one_scale(saved, kind, peak):
+    """Each page had been stretched by its own maximum: a dark page of a stack came out as bright as the rest."""
+    ramp = np.linspace(0, 1, 160 * 120).reshape(120, 160)
+    pages = [Image.fromarray((ramp * share * peak).astype(kind)) for share in (0.2, 1.0, 0.004)]
+    path = saved(pages[0], "a.tif", save_all=True, append_images=pages[1:])
+    frames = list(read_frames(path))
+    means = [float(frame.pixels.mean()) for frame in frames]
+    assert means[0] == pytest.approx(0.2 * means[1], rel=0.05)
+    assert means[2] < 1
+    for number, frame in enumerate(frames):
+        assert np.array_equal(read_frame(path, index=number).pixels, frame.pixels)
+
+
+def test_a_damaged_page_of_a_deep_stack_is_told_in_its_turn(saved, tmp_path):
+    pages = [Image.fromarray(np.full((120, 160), level, np.uint16)) for level in (900, 1800)]
+    whole = saved(pages[0], "a.tif", save_all=True, append_images=pages[1:], compression="tiff_adobe_deflate")
+    data = bytearray(whole.read_bytes())
+    with Image.open(whole) as image:
+        image.seek(1)
+        start = image.tag_v2[273][0]
+    data[start : start + 8] = b"\xff" * 8
+    damaged = tmp_path / "b.tif"
+    damaged.write_bytes(bytes(data))
+    frames = read_frames(damaged)
+    assert next(frames).frame_index == 0
+    with pytest.raises(ImageError, match="frame 2 of 2"):
+        next(frames)
+
+
 def test_white_is_zero_in_sixteen_bits(saved, speckle):
     path = saved(speckle.astype(np.uint16) * 257, "a.tif", tiffinfo={262: 0})
     assert np.array_equal(read_frame(path).pixels, 255 - speckle)

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from myosono.errors import UsageError
 from myosono.quantification import (
+    MeasuredImage,
     Quantifier,
     Region,
     echo_intensity,
@@ -163,3 +164,20 @@ def test_masks_and_images_of_the_wrong_kind_are_refused(band) -> None:
         Region.given(np.zeros((5, 5)))
     with pytest.raises(UsageError, match="shape"):
         Region.given(np.zeros((5, 5, 3)))
+
+
+def test_a_long_clip_does_not_outvote_the_other_shots(band):
+    image, mask = band
+
+    def shot(add: int, file: str) -> MeasuredImage:
+        bright = (image + np.uint8(add)).astype(np.uint8)
+        found = Quantifier().measure(bright, region=Region.given(mask), spacing_mm=(0.1 + add / 1000, 0.1))
+        return MeasuredImage("P1", "D", "L", "cart", found, file=file)
+
+    clip, stills = [shot(60, "clip.dcm")] * 8, [shot(0, "1.dcm"), shot(0, "2.dcm")]
+    (site,) = Quantifier().study([*clip, *stills]).sites
+    assert site.images == 10
+    assert site.echo_intensity == pytest.approx((160 + 100 + 100) / 3)
+    assert site.muscle_thickness_mm == pytest.approx((8 + 5 + 5) / 3)
+    (alone,) = Quantifier().study([shot(60, ""), shot(0, ""), shot(0, "")]).sites
+    assert alone.echo_intensity == pytest.approx(site.echo_intensity)

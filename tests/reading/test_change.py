@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from myosono.errors import ArtefactError, UsageError
 from myosono.formats import ARTEFACT_METADATA_KEY
-from myosono.reading.change import Study, compare, metadata_changes
+from myosono.reading import PatientReading
+from myosono.reading.change import Study, compare, metadata_changes, said
 from myosono.reading.seal import seal
 
 
@@ -47,6 +48,16 @@ def test_a_file_beside_itself_moves_nothing(tiny_model, studies, tiny_cohort):
     assert record.metadata == {}
     assert not record.moved_images
     assert not record.moved_patients
+
+
+@pytest.mark.parametrize(
+    ("remaining", "told"),
+    [(("IBM",), "IBM"), (("IBM", "PM"), "IBM or PM"), ((), "abstains"), (("Normal", "IBM", "PM"), "abstains")],
+)
+def test_a_reader_is_told_what_a_reading_says(remaining, told):
+    shares = {"Normal": 0.4, "IBM": 0.3, "PM": 0.3}
+    label = remaining[0] if len(remaining) == 1 else None
+    assert said(PatientReading("P1", shares, label, remaining, label is None, (), 4)) == told
 
 
 def test_what_moved_and_for_whom(tiny_model, studies, tmp_path):

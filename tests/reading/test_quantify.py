@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,16 @@ def test_sites_pool_their_shots_and_the_protocol_is_counted(reading) -> None:
     assert study.protocols["P7"].text.startswith("2 of 14 muscles; missing: left deltoid")
     assert any("proposed by a network" in note for note in study.notes)
     assert study.sites[0].muscle_thickness_mm is None
+
+
+def test_the_frames_of_a_clip_are_one_shot_of_their_site(reading) -> None:
+    clip, still = (image for image in reading.images if image.muscle == "D")
+    frames = [replace(clip, frame=number) for number in range(5)]
+    dark = replace(still, pixels=still.pixels // 2)
+    found = quantified(replace(reading, images=(*frames, dark)))
+    levels = [image.quantities.echo_intensity.mean for image in found.images]
+    (site,) = found.quantification.sites
+    assert site.echo_intensity == pytest.approx((levels[0] + levels[-1]) / 2)
 
 
 def test_z_scores_need_the_device_and_say_what_they_are(reading, reference) -> None:

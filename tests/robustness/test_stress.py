@@ -23,7 +23,7 @@ from myosono.reading.decision import PatientRule
 from myosono.reporting.stress_report import stress_banners
 from myosono.robustness import DEGRADATIONS, scoring, stress
 from myosono.robustness.held_out import exposure, held_out_ids
-from myosono.robustness.scoring import Answers, score_answers
+from myosono.robustness.scoring import Answers, HeldOut, score_answers
 
 WAYS = ("gain", "jpeg")
 
@@ -160,11 +160,35 @@ def test_changes_are_paired_by_patient():
     gain = DEGRADATIONS["gain"]
     rule = PatientRule(("a", "b"), 1.0, (None, None), 0.1, 10, 1, ())
     answers = Answers("m", rule, np.stack([right, wrong]), *np.zeros((2, 2, 10), bool))
-    rows = score_answers([answers], patients, targets, [(gain, 0.0), (gain, 6.0)], resamples=400, seed=0)
+    tested = HeldOut(patients, targets, range(10))
+    rows = score_answers([answers], tested, [(gain, 0.0), (gain, 6.0)], resamples=400, seed=0)
     (row,) = [one for one in rows if (one.strength, one.level, one.metric) == (6.0, "image", "accuracy")]
     draws = PatientBootstrap(patients, resamples=400, seed=0).counts[:, :2].sum(axis=1) / 10
     assert row.change.value == pytest.approx(-0.2)
     assert (row.change.lo, row.change.hi) == pytest.approx(tuple(-np.quantile(draws, [0.975, 0.025])))
+
+
+def test_a_clip_counts_as_one_image_of_its_patient_and_a_person_of_two_classes_as_two():
+    """As the reader pools: seven frames of one clip had outvoted two stills, and patients were counted by name."""
+    patients = ["A"] * 9 + ["B", "C", "C"]
+    targets = np.array([0] * 9 + [1, 0, 1])
+    files = ["clip"] * 7 + list(range(5))
+    says_a = np.array([0.1] * 7 + [0.9, 0.9] + [0.1, 0.9, 0.1])
+    answers = Answers(
+        "m",
+        PatientRule(("a", "b"), 1.0, (None, None), 0.1, 10, 1, ()),
+        np.stack([says_a, 1 - says_a], axis=1)[None],
+        refused=np.zeros((1, 12), bool),
+        doubted=np.array([[True] * 7 + [False] * 5]),
+    )
+    rows = score_answers(
+        [answers], HeldOut(patients, targets, files), [(DEGRADATIONS["gain"], 0.0)], resamples=0, seed=0
+    )
+    found = {(row.level, row.metric): row for row in rows}
+    assert found["patient", "accuracy"].estimate.value == 1.0  # A: (0.1 + 0.9 + 0.9) / 3 for class a
+    assert found["patient", "accuracy"].units == 4
+    assert found["patient", "accuracy"].doubted == 0.0  # one of three files of A
+    assert found["image", "accuracy"].units == 12
 
 
 def test_models_of_other_classes_are_refused(tiny_model, tiny_cohort, monkeypatch):
@@ -197,6 +221,9 @@ def test_verb_writes_page_tables_and_figures(written):
     page = (out / "stress.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 10
     assert "Simulated images" in page
+    for title in ("Macro-AUC", "Calibration error (ECE) of images", "Dotted line: the unchanged image"):
+        assert title in page
+    assert "max-width: none !important" not in page  # one panel is not blown up to the width of the page
     assert {path.name for path in (out / "figures").iterdir()} >= {"image_ece.svg", "patient_auc.svg"}
 
 
@@ -222,7 +249,7 @@ def test_patients_of_mostly_doubted_images_are_counted_without_the_refused_ones(
     patients = ["A", "A", "A", "B", "B", "C"]
     doubted = np.array([1, 1, 0, 1, 0, 0], bool)
     refused = np.array([0, 0, 0, 0, 1, 0], bool)
-    found = scoring._doubted(doubted, refused, patients)
+    found = scoring._doubted(doubted, refused, HeldOut(patients, np.zeros(6, np.intp), range(6)))
     assert found == {"image": pytest.approx(0.5), "patient": pytest.approx(2 / 3)}
 
 

@@ -103,7 +103,15 @@ def _site(key: Any, group: pd.DataFrame) -> SiteMeasure:
         muscle=muscle,
         side=side,
         device=device,
-        echo_intensity=float(group["echo_intensity"].mean()),
+        echo_intensity=_over_files(group),
         age=None if math.isnan(age) else age,
         sex=sex if sex in ("F", "M") else "",
     )
+
+
+def _over_files(group: pd.DataFrame) -> float:
+    """Mean over files of the mean over their frames, as a study is measured: a clip is one of the shots."""
+    if "clip" not in group:
+        return float(group["echo_intensity"].mean())
+    files = group["clip"].where(group["clip"] != "", group["image_id"] + "\tstill")
+    return float(group["echo_intensity"].groupby(files).mean().mean())

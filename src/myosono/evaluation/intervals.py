@@ -4,6 +4,10 @@ Images of one patient resemble each other, so an interval that resamples images 
 drawn with replacement, each with all its images (cluster bootstrap, percentile interval; Field & Welsh 2007,
 J R Stat Soc B 69:369). Resamples are not stratified: how many patients of each class a study has is itself uncertain.
 
+Where all draws agree (no patient is read wrongly, or there is only one), they do not tell how far a figure may move. A
+share of patients or of their images then gets the exact bound for so many patients, or no interval between 0 and 1.
+Balanced accuracy, F1 and AUC have no such bound and keep the interval of no width.
+
 A resample may hold no patient of some class. What is undefined there (that class's sensitivity, say) is NaN and left
 out of the percentiles; if that befalls half of the resamples or more, no interval is given.
 """
@@ -88,11 +92,38 @@ def percentile_interval(value: float, samples: NDArray[np.float64]) -> Estimate:
     return Estimate(float(value), float(lo), float(hi))
 
 
+def share_interval(value: float, samples: NDArray[np.float64], patients: int) -> Estimate:
+    """As `percentile_interval`, for a share of units that is known in every draw, without an interval of no width.
+
+    Parameters
+    ----------
+    value, samples
+        As there.
+    patients
+        Patients behind the units.
+
+    Examples
+    --------
+    >>> share_interval(1.0, np.ones(50), 6), share_interval(0.5, np.full(50, 0.5), 1)
+    (Estimate(value=1.0, lo=0.5407418735600996, hi=1.0), Estimate(value=0.5, lo=None, hi=None))
+    """
+    found = percentile_interval(value, samples)
+    if found.value is None or found.lo is None or found.hi is None or not np.isclose(found.lo, found.hi, atol=1e-12):
+        return found
+    return exact_share(found.value, patients) if found.value in (0.0, 1.0) else Estimate(found.value)
+
+
+def exact_share(value: float, patients: int) -> Estimate:
+    """A share that is 0 or 1 of so many patients, with its exact 95 % bound (Clopper & Pearson 1934)."""
+    bound = float((1 - _TAILS[1]) ** (1 / patients))
+    return Estimate(value, bound, 1.0) if value else Estimate(value, 0.0, 1 - bound)
+
+
 def share_estimate(holds: NDArray[np.bool_], weights: NDArray[np.float64] | None, patients: int) -> Estimate:
     """How many units something holds for, with its 95 % interval.
 
     Where it holds for all or for none, every draw agrees, which is no certainty: the exact bound for as many patients
-    is given instead (Clopper & Pearson 1934).
+    is given instead (`exact_share`).
 
     Parameters
     ----------
@@ -114,8 +145,7 @@ def share_estimate(holds: NDArray[np.bool_], weights: NDArray[np.float64] | None
     if weights is None or not len(weights):
         return Estimate(value)
     if value in (0.0, 1.0):
-        bound = float((1 - _TAILS[1]) ** (1 / patients))
-        return Estimate(value, bound, 1.0) if value else Estimate(value, 0.0, 1 - bound)
+        return exact_share(value, patients)
     total = weights.sum(axis=1)
     drawn = np.full(len(weights), np.nan)
     np.divide(weights @ holds, total, out=drawn, where=total > 0)

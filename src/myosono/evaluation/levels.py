@@ -14,6 +14,8 @@ from myosono.pooling import pool_files
 Level = Literal["image", "muscle", "patient"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 _UNIT = {"muscle": ["patient_id", "muscle", "side"], "patient": ["patient_id"]}
+_BITS = 33
+"""Of a probability's mantissa that are kept: ten significant digits, more than a network's float32 holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class Units:
     targets
         Class index of each unit, shape ``(units,)``.
     probabilities
-        Shape ``(units, classes)``.
+        Shape ``(units, classes)``, to ten significant digits (`without_noise`).
     images
         Images behind each unit, shape ``(units,)``; the frames of one clip are one.
     """
@@ -37,9 +39,35 @@ class Units:
     probabilities: NDArray[np.float64]
     images: NDArray[np.intp]
 
+    def __post_init__(self) -> None:
+        """Settle ties, once for all that rank units or decide on them."""
+        object.__setattr__(self, "probabilities", without_noise(self.probabilities))
+
     def __len__(self) -> int:
         """Count of units."""
         return len(self.patients)
+
+
+def without_noise(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities to ten significant digits: what differs by the order of a sum alone is a tie again.
+
+    Tools that answer by votes or by one class give equal probabilities to many images. A softmax and a mean of them
+    differ in the last bit by the position of a class or the order of rows, and an AUC that takes this for a ranking is
+    off by much.
+
+    Parameters
+    ----------
+    probabilities
+        Of any shape.
+
+    Examples
+    --------
+    >>> sums = np.array([0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1])
+    >>> len(set(sums.tolist())), len(set(without_noise(sums).tolist()))
+    (2, 1)
+    """
+    mantissa, exponent = np.frexp(np.asarray(probabilities, dtype=np.float64))
+    return np.asarray(np.ldexp(np.rint(mantissa * 2.0**_BITS), exponent - _BITS), dtype=np.float64)
 
 
 def units_at(level: Level, predictions: Predictions, probabilities: NDArray[np.float64] | None = None) -> Units:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from myosono.anatomy import MUSCLES
 from myosono.evaluation import calibration as cal
-from myosono.evaluation.intervals import Estimate, PatientBootstrap, percentile_interval
+from myosono.evaluation.intervals import Estimate, PatientBootstrap, percentile_interval, share_interval
 from myosono.evaluation.levels import Units, units_at
 from myosono.evaluation.metrics import Scores, roc_curve, score
 from myosono.evaluation.result import (
@@ -48,22 +48,28 @@ def _estimates(units: Units, bootstrap: PatientBootstrap) -> tuple[dict[str, Est
     point = score(units.targets, units.probabilities)
     drawn = score(units.targets, units.probabilities, bootstrap.weights(units.patients))
     summary = {name: percentile_interval(getattr(point, name)[0], getattr(drawn, name)) for name in METRICS}
+    summary["accuracy"] = share_interval(point.accuracy[0], drawn.accuracy, len(set(units.patients)))
     return summary, point, drawn
+
+
+def _patients_with(units: Units, rows: NDArray[np.bool_]) -> int:
+    return len({units.patients[row] for row in np.flatnonzero(rows).tolist()})
 
 
 def level_metrics(units: Units, classes: tuple[str, ...], bootstrap: PatientBootstrap) -> LevelMetrics:
     """All metrics of one level with intervals."""
     summary, point, drawn = _estimates(units, bootstrap)
 
-    def of_class(name: str, k: int) -> Estimate:
-        return percentile_interval(getattr(point, name)[0, k], getattr(drawn, name)[:, k])
+    def share(name: str, k: int, among: NDArray[np.bool_]) -> Estimate:
+        value, draws = getattr(point, name)[0, k], getattr(drawn, name)[:, k]
+        return share_interval(value, draws, _patients_with(units, among))
 
     per_class = {
         name: ClassMetrics(
             support=int((units.targets == k).sum()),
-            sensitivity=of_class("sensitivity", k),
-            specificity=of_class("specificity", k),
-            auc=of_class("class_auc", k),
+            sensitivity=share("sensitivity", k, units.targets == k),
+            specificity=share("specificity", k, units.targets != k),
+            auc=percentile_interval(point.class_auc[0, k], drawn.class_auc[:, k]),
         )
         for k, name in enumerate(classes)
     }

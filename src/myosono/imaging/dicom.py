@@ -10,6 +10,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
@@ -27,6 +28,10 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _PYDICOM_ERRORS = (InvalidDicomError, BytesLengthException)
 _META_LENGTH = slice(140, 144)
 _META_END = 144
+_DEFAULT_SETS = ("", "ISO_IR 6", "ISO 2022 IR 6")
+"""What a Specific Character Set (PS3.3 C.12.1.1.2) of ASCII alone says."""
+_AS_READ = "latin-1"
+"""How pydicom decodes text of the default set, which loses no byte."""
 
 
 def decode_dicom(data: bytes, path: Path, limits: Limits, wanted: tuple[int, ...] | None = None) -> Decoded:
@@ -121,5 +126,55 @@ def _class_name(dataset: Dataset) -> str:
 
 def joined_text(dataset: Dataset, *keywords: str) -> str | None:
     """Values of elements in one line, without padding; None if all are empty."""
-    parts = [" ".join(str(dataset.get(keyword) or "").replace("\x00", " ").split()) for keyword in keywords]
+    parts = [" ".join(stated_text(dataset, keyword).replace("\x00", " ").split()) for keyword in keywords]
     return " ".join(part for part in parts if part) or None
+
+
+def stated_text(dataset: Dataset, keyword: str) -> str:
+    """An element's text as it was meant: with its backslashes, and in the characters that its sender wrote it in.
+
+    Where a data set declares no character set and its bytes are not ASCII, they are what `undeclared_text` takes them
+    for: scanners in China write GBK and say nothing of it. A declared set is believed. The data set stays as it is.
+
+    Examples
+    --------
+    >>> header = Dataset()
+    >>> header.PatientID = "12\\\\34"
+    >>> print(stated_text(header, "PatientID"))
+    12\\34
+    """
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        return ""
+    # A backslash stands between values, and in names and numbers that have but one it was typed.
+    values = value if isinstance(value, MultiValue) else [value]
+    text = "\\".join(str(one) for one in values)
+    if text.isascii() or not _is_default(dataset.get("SpecificCharacterSet")):
+        return text
+    try:
+        return undeclared_text(text.encode(_AS_READ)) or text
+    except UnicodeEncodeError:  # set by a program, or in characters that escape sequences announce
+        return text
+
+
+def _is_default(declared: object) -> bool:
+    values = declared if isinstance(declared, MultiValue) else [declared]
+    return all(str(one or "").strip() in _DEFAULT_SETS for one in values)
+
+
+def undeclared_text(raw: bytes) -> str:
+    """Text of bytes that do not say how they are encoded: UTF-8, or GB 18030 (which holds GBK); ``""`` if neither.
+
+    Bytes of a European name may happen to be GB 18030 too, so that one common Chinese character is asked for.
+
+    Examples
+    --------
+    >>> undeclared_text("王^小东".encode("gbk")), undeclared_text("王^小东".encode()), undeclared_text(b"M\\xfcller")
+    ('王^小东', '王^小东', '')
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("gb18030", "replace")
+    common = any("一" <= sign <= "鿿" and sign.encode("gb2312", "ignore") for sign in text)
+    return text if common and "\N{REPLACEMENT CHARACTER}" not in text else ""

@@ -92,7 +92,7 @@ class GreyConverter:
         values = pixels.astype(np.int64)
         values = values + 2 ** (announced - 1) if signed else values & (2**announced - 1)
         if self._bits is None:
-            self._bits, warning = (announced, None) if signed else used_bits(values, announced)
+            self._bits, warning = (announced, None) if signed else used_bits(int(values.max(initial=0)), announced)
             return Picture(scaled(values, self._bits), (warning,) if warning else ())
         return Picture(scaled(values, self._bits))
 

@@ -50,17 +50,25 @@ def rounded(values: NDArray[Any]) -> GreyImage:
 
 
 def scaled(values: NDArray[Any], bits: int) -> GreyImage:
-    """Unsigned values of ``bits`` bits, as 8-bit grey: ``2**bits - 1`` becomes 255."""
+    """Unsigned values of ``bits`` bits, as 8-bit grey: ``2**bits - 1`` becomes 255, and so does what lies above."""
     if bits == 8:
-        return values.astype(np.uint8)
+        # A later frame of a cine may go beyond the depth of the first: white, never black again.
+        return np.asarray(np.minimum(values, 255), dtype=np.uint8)
     return rounded(values.astype(np.float32) * np.float32(255.0 / (2**bits - 1)))
 
 
-def used_bits(values: NDArray[Any], announced: int) -> tuple[int, str | None]:
+def used_bits(peak: int, announced: int) -> tuple[int, str | None]:
     """The depth that deep pixels really use.
 
     Many exporters put 8-, 10- or 12-bit grey into a 16-bit container; scaling by the container's range would turn
     such an image black.
+
+    Parameters
+    ----------
+    peak
+        Greatest value, of all frames that are to stay comparable.
+    announced
+        Bits of the container.
 
     Returns
     -------
@@ -68,7 +76,6 @@ def used_bits(values: NDArray[Any], announced: int) -> tuple[int, str | None]:
         ``announced`` and None if more than one sixteenth of its range is used; otherwise the smallest of 8, 10,
         12 and 16 bits that holds the maximum, and a line that says so.
     """
-    peak = int(values.max(initial=0))
     if announced <= 8 or peak >= 2 ** (announced - 4):
         return announced, None
     bits = next((depth for depth in (8, 10, 12, 16) if peak < 2**depth), announced)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ _PLUGINS = {
     Kind.GIF: ("PIL.GifImagePlugin", "GifImageFile"),
 }
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _MIN_IS_WHITE = 258, 262, 0
+
+_Span = tuple[float, float]
+"""Least and greatest value of all pages of one mode."""
 
 
 def decode_pillow(
@@ -68,23 +71,49 @@ def decode_pillow(
 def _pictures(
     image: Image.Image, numbers: Sequence[int], count: int, kind: Kind, path: Path, limits: Limits
 ) -> Iterator[Picture]:
+    spans = _spans(image, count, path, limits) if count > 1 and _is_deep(image.mode) else {}
     for index in numbers:
         with decoding(path, f"decode {kind.value} frame {index + 1} of {count}"):
             if count > 1:
                 image.seek(index)
             limits.check_size(image.height, image.width, path)
             image.load()
-            picture = _to_grey(image, path)
+            picture = _to_grey(image, path, spans)
         yield picture
 
 
-def _to_grey(image: Image.Image, path: Path) -> Picture:
+def _is_deep(mode: str) -> bool:
+    return mode in ("F", "I") or mode.startswith("I;16")
+
+
+def _spans(image: Image.Image, count: int, path: Path, limits: Limits) -> dict[str, _Span]:
+    """What values the pages of each deep mode reach, so that one scale serves all and their grey levels compare.
+
+    Of a page that cannot be decoded nothing is known here; its error is told when its turn comes.
+    """
+    found: dict[str, _Span] = {}
+    for index in range(count):
+        try:
+            with decoding(path, f"decode page {index + 1} of {count}"):
+                image.seek(index)
+                limits.check_size(image.height, image.width, path)
+                image.load()
+        except ImageError:
+            break
+        values = np.asarray(image) if _is_deep(image.mode) else np.empty(0)
+        if values.size and np.isfinite(values).all():
+            low, high = found.get(image.mode, (np.inf, -np.inf))
+            found[image.mode] = min(low, float(values.min())), max(high, float(values.max()))
+    return found
+
+
+def _to_grey(image: Image.Image, path: Path, spans: Mapping[str, _Span]) -> Picture:
     if image.mode == "L":
         return Picture(_array(image))
     if image.mode == "F":
-        return _from_float(image, path)
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        return _from_deep(image)
+        return _from_float(image, path, spans.get("F"))
+    if _is_deep(image.mode):
+        return _from_deep(image, spans.get(image.mode))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         # What is transparent has no colour of its own; a scanner's background is black.
@@ -101,16 +130,17 @@ def _array(image: Image.Image) -> GreyImage:
     return np.array(image, dtype=np.uint8)
 
 
-def _from_deep(image: Image.Image) -> Picture:
+def _from_deep(image: Image.Image, span: _Span | None) -> Picture:
     tags: Any = getattr(image, "tag_v2", {})
     announced = int(tags.get(_BITS_PER_SAMPLE, (16,))[0]) if image.mode != "I" else 16
     values = np.asarray(image).astype(np.int64)
-    if values.min(initial=0) < 0:
+    low, high = (int(end) for end in span or ((values.min(), values.max()) if values.size else (0, 0)))
+    if low < 0:
         # Signed data: only differences mean anything, so zero moves to the minimum.
-        values = values - values.min()
-    if values.max(initial=0) >= 2**announced:
+        values, high = values - low, high - low
+    if high >= 2**announced:
         announced = 32
-    bits, warning = used_bits(values, announced)
+    bits, warning = used_bits(high, announced)
     if tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE:
         # Pillow inverts 8-bit WhiteIsZero images itself, 16-bit ones it leaves.
         values = 2**announced - 1 - values
@@ -118,7 +148,7 @@ def _from_deep(image: Image.Image) -> Picture:
     return Picture(scaled(values, bits), (warning,) if warning else ())
 
 
-def _from_float(image: Image.Image, path: Path) -> Picture:
+def _from_float(image: Image.Image, path: Path, span: _Span | None) -> Picture:
     values = np.asarray(image, dtype=np.float32)
     if not np.isfinite(values).all():
         raise ImageError("holds floating-point pixels that are not finite", path=path)
@@ -129,4 +159,5 @@ def _from_float(image: Image.Image, path: Path) -> Picture:
             path=path,
             remedy="Scale it to 0..255.",
         )
-    return Picture(rounded(values * 255 if high <= 1 else values))
+    peak = high if span is None else span[1]
+    return Picture(rounded(values * 255 if peak <= 1 else values))

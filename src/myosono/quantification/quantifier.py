@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from myosono.errors import ImageError, UsageError
 from myosono.imaging import Area
+from myosono.pooling import pool_probabilities
 from myosono.quantification.echo import echo_intensity
 from myosono.quantification.masks import read_mask
 from myosono.quantification.proposal import RegionModel
@@ -32,7 +33,8 @@ SETTINGS = "echo intensity and texture depend on gain, depth and preset: compare
 class MeasuredImage:
     """An image of a study, measured, with what tells where it belongs.
 
-    ``usable`` is false of an image that shows no muscle that could be read: its site is still missing.
+    ``usable`` is false of an image that shows no muscle that could be read: its site is still missing. ``file`` tells
+    frames of one clip from other shots, as in `myosono.pooling`; without it every image is a shot of its own.
     """
 
     patient_id: str
@@ -41,6 +43,7 @@ class MeasuredImage:
     device: str | None
     quantities: ImageQuantities
     usable: bool = True
+    file: str = ""
 
 
 class Quantifier:
@@ -187,11 +190,11 @@ class Quantifier:
         protocol
             Sites that a complete study shows.
         """
-        groups: dict[tuple[str, str | None, str | None, str | None], list[ImageQuantities]] = {}
+        groups: dict[tuple[str, str | None, str | None, str | None], list[MeasuredImage]] = {}
         for item in images:
             if item.quantities.echo_intensity is not None:
                 key = (item.patient_id, item.muscle, item.side, item.device)
-                groups.setdefault(key, []).append(item.quantities)
+                groups.setdefault(key, []).append(item)
         sites = []
         for (patient, muscle, side, device), members in groups.items():
             site = _pool(patient, muscle, side, device, members)
@@ -221,20 +224,23 @@ class Quantifier:
 
 
 def _pool(
-    patient: str, muscle: str | None, side: str | None, device: str | None, members: Sequence[ImageQuantities]
+    patient: str, muscle: str | None, side: str | None, device: str | None, members: Sequence[MeasuredImage]
 ) -> SiteQuantities:
+    files: list[Hashable] = [item.file or number for number, item in enumerate(members)]
+    measures = [item.quantities for item in members]
+    echo = [one.echo_intensity.mean for one in measures if one.echo_intensity is not None]
+    muscles = [None if one.muscle_thickness is None else one.muscle_thickness.mm for one in measures]
+    above = [None if one.subcutaneous_thickness is None else one.subcutaneous_thickness.mm for one in measures]
     return SiteQuantities(
         patient_id=patient,
         muscle=muscle,
         side=side,
         device=device,
         images=len(members),
-        proposed=any(item.region is not None and item.region.origin == "proposed" for item in members),
-        echo_intensity=float(np.mean([item.echo_intensity.mean for item in members if item.echo_intensity])),
-        muscle_thickness_mm=_mean([item.muscle_thickness.mm for item in members if item.muscle_thickness]),
-        subcutaneous_thickness_mm=_mean(
-            [item.subcutaneous_thickness.mm for item in members if item.subcutaneous_thickness]
-        ),
+        proposed=any(one.region is not None and one.region.origin == "proposed" for one in measures),
+        echo_intensity=_over_files(echo, files),
+        muscle_thickness_mm=_mean(muscles, files),
+        subcutaneous_thickness_mm=_mean(above, files),
         z_score=None,
     )
 
@@ -243,9 +249,15 @@ def _scored(site: SiteQuantities, score: ZScore | None) -> SiteQuantities:
     return replace(site, z_score=score)
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(values: Sequence[float | None], files: Sequence[Hashable]) -> float | None:
     known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known and len(known) == len(values) else None
+    return _over_files(known, files) if known and len(known) == len(values) else None
+
+
+def _over_files(values: Sequence[float], files: Sequence[Hashable]) -> float:
+    """Mean over files of the mean over their frames: a long clip does not outvote the other shots."""
+    _, per_file = pool_probabilities(np.array(values)[:, None], files)
+    return float(per_file.mean())
 
 
 def _study_notes(sites: Sequence[SiteQuantities], images: Sequence[MeasuredImage]) -> tuple[str, ...]:

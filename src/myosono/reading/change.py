@@ -156,10 +156,8 @@ def _name(path: str, frame: int) -> str:
 
 
 def said(patient: PatientReading) -> str:
-    """What a reader is told of a patient: a diagnosis, several, or none."""
-    if patient.label is not None:
-        return patient.label
-    return " or ".join(patient.prediction_set) or "abstains"
+    """What a reader is told of a patient: a diagnosis, several, or that the model abstains."""
+    return patient.answer
 
 
 def metadata_changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -65,7 +65,13 @@ def quantified(
             on_image(image.path)
     measured = [
         MeasuredImage(
-            image.patient_id, image.muscle, image.side, image.device or device, image.quantities, not image.abstained
+            image.patient_id,
+            image.muscle,
+            image.side,
+            image.device or device,
+            image.quantities,
+            usable=not image.abstained,
+            file=image.path,
         )
         for image in images
         if image.quantities is not None

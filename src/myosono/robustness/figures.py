@@ -56,7 +56,9 @@ def draw_stress(result: StressResult, level: str, metric: str) -> str:
         else:
             panels[0].set_ylim(bottom=0)
         _legend(figure, panels[0], result)
-        return to_svg(figure, f"{METRIC_TITLES[metric].capitalize()} at {level} level against strength of degradation.")
+        title = METRIC_TITLES[metric]
+        said = f"{title[:1].upper()}{title[1:]} at {level} level against strength of degradation."
+        return to_svg(figure, said)
 
 
 def write_figures(result: StressResult, folder: str | Path) -> list[Path]:

@@ -33,7 +33,7 @@ class StressRow:
     Attributes
     ----------
     units
-        Images or patients behind it.
+        Images or patients behind it; a person of two classes counts once for each.
     refused
         Share of images that a reading abstains from, or of patients none of whose images is read; they are scored all
         the same, so that models and strengths compare.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from myosono.evaluation import Estimate, PatientBootstrap, Units, percentile_interval, score
 from myosono.evaluation.calibration import BINS, calibration_draws, patient_bins
 from myosono.evaluation.comparison.paired import Drawn
-from myosono.pooling import apply_temperature, pool_probabilities
+from myosono.pooling import apply_temperature, pool_files
 from myosono.reading.decision import Evidence, PatientRule
 from myosono.robustness.degradations import Degradation
 from myosono.robustness.result import STRESS_LEVELS, STRESS_METRICS, StressRow
@@ -41,10 +41,33 @@ class Answers:
     doubted: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The images that are scored.
+
+    Attributes
+    ----------
+    patients
+        Patient of each image, length ``images``.
+    targets
+        True class, shape ``(images,)``.
+    files
+        What tells an image's file from others: frames of one clip share it and count as one image of a patient.
+    """
+
+    patients: Sequence[str]
+    targets: NDArray[np.intp]
+    files: Sequence[Hashable]
+
+    @property
+    def people(self) -> int:
+        """Patients; a person of two classes counts once for each."""
+        return len(set(zip(self.patients, self.targets.tolist(), strict=True)))
+
+
 def score_answers(
     answers: Sequence[Answers],
-    patients: Sequence[str],
-    targets: NDArray[np.intp],
+    tested: HeldOut,
     conditions: Sequence[tuple[Degradation, float]],
     *,
     resamples: int,
@@ -56,22 +79,22 @@ def score_answers(
     ----------
     answers
         One per model, the model under test first.
-    patients, targets
-        Patient and true class of each image.
+    tested
+        Patients, true classes and files of the images.
     conditions
         Degradation and strength of each row of the answers; the neutral strength of each degradation among them.
     """
-    bootstrap = PatientBootstrap(patients, resamples=resamples, seed=seed)
-    first = [_figures(answers[0], number, patients, targets, bootstrap) for number in range(len(conditions))]
+    bootstrap = PatientBootstrap(tested.patients, resamples=resamples, seed=seed)
+    first = [_figures(answers[0], number, tested, bootstrap) for number in range(len(conditions))]
     for one in answers:
         leading = one is answers[0]
         found = first if leading else [
-            _figures(one, number, patients, targets, bootstrap) for number in range(len(conditions))
+            _figures(one, number, tested, bootstrap) for number in range(len(conditions))
         ]  # fmt: skip
         base = {way.name: found[number] for number, (way, at) in enumerate(conditions) if at == way.neutral}
         for number, (way, strength) in enumerate(conditions):
-            refused = _refused(one.refused[number], patients)
-            doubted = _doubted(one.doubted[number], one.refused[number], patients)
+            refused = _refused(one.refused[number], tested.patients)
+            doubted = _doubted(one.doubted[number], one.refused[number], tested)
             for level in STRESS_LEVELS:
                 for metric in STRESS_METRICS:
                     drawn = found[number][level, metric]
@@ -82,7 +105,7 @@ def score_answers(
                         unchanged=strength == way.neutral,
                         level=level,
                         metric=metric,
-                        units=len(patients) if level == "image" else len(set(patients)),
+                        units=len(tested.patients) if level == "image" else tested.people,
                         refused=refused[level],
                         doubted=doubted[level],
                         estimate=_estimate(drawn),
@@ -101,38 +124,40 @@ def _refused(refused: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, f
     return {"image": float(refused.mean()), "patient": 1 - len(read) / len(set(patients))}
 
 
-def _doubted(doubted: NDArray[np.bool_], refused: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float]:
-    """Share of images, and of patients of most of whose usable images the gain is doubted: these abstain."""
-    owners = np.array(patients)
-    usable = [(doubted[mine], ~refused[mine]) for mine in (owners == patient for patient in dict.fromkeys(patients))]
-    most = [Evidence(int(use.sum()), int((doubt & use).sum())).mostly_unseen for doubt, use in usable]
+def _doubted(doubted: NDArray[np.bool_], refused: NDArray[np.bool_], tested: HeldOut) -> dict[str, float]:
+    """Share of images, and of patients of most of whose usable files the gain is doubted: these abstain."""
+    usable: dict[str, set[Hashable]] = {patient: set() for patient in tested.patients}
+    unseen: dict[str, set[Hashable]] = {patient: set() for patient in tested.patients}
+    for row, (patient, file) in enumerate(zip(tested.patients, tested.files, strict=True)):
+        if not refused[row]:
+            usable[patient].add(file)
+            # As the reader has it: one frame of another gain makes its clip doubtful.
+            unseen[patient] |= {file} if doubted[row] else set()
+    most = [Evidence(len(files), len(unseen[patient])).mostly_unseen for patient, files in usable.items()]
     return {"image": float(doubted.mean()), "patient": float(np.mean(most))}
 
 
-def _figures(
-    answers: Answers, number: int, patients: Sequence[str], targets: NDArray[np.intp], bootstrap: PatientBootstrap
-) -> Figures:
+def _figures(answers: Answers, number: int, tested: HeldOut, bootstrap: PatientBootstrap) -> Figures:
     probabilities = answers.probabilities[number]
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
-    ones = np.ones(len(patients), dtype=np.intp)
-    images = Units(tuple(patients), targets, probabilities, ones)
-    people = _patient_units(images, answers.rule.temperature)
+    ones = np.ones(len(tested.patients), dtype=np.intp)
+    images = Units(tuple(tested.patients), tested.targets, probabilities, ones)
+    people = _patient_units(images, tested.files, answers.rule.temperature)
     return {
         **_level_figures("image", images, BINS, bootstrap),
-        **_level_figures("patient", people, patient_bins(len(set(patients))), bootstrap),
+        **_level_figures("patient", people, patient_bins(len(people)), bootstrap),
     }
 
 
-def _patient_units(images: Units, temperature: float) -> Units:
+def _patient_units(images: Units, files: Sequence[Hashable], temperature: float) -> Units:
     """Patients as the reader pools and calibrates them; a person of two classes counts once for each."""
     groups = list(zip(images.patients, images.targets.tolist(), strict=True))
-    keys, pooled = pool_probabilities(images.probabilities, groups)
-    counts = {key: groups.count(key) for key in keys}
+    keys, pooled, counts = pool_files(images.probabilities, groups, files)
     return Units(
         tuple(patient for patient, _ in keys),
         np.array([target for _, target in keys], dtype=np.intp),
         apply_temperature(pooled, temperature),
-        np.array([counts[key] for key in keys], dtype=np.intp),
+        counts,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from myosono.reading.reader import Reader
 from myosono.robustness.degradations import Degradation, choose_degradations
 from myosono.robustness.held_out import exposure, held_out_ids
 from myosono.robustness.result import StressedModel, StressResult
-from myosono.robustness.scoring import Answers, score_answers
+from myosono.robustness.scoring import Answers, HeldOut, score_answers
 
 Condition = tuple[Degradation, float]
 
@@ -46,11 +46,10 @@ class _Observed(Artefact):
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
-    """The held-out images, their patients and true classes."""
+    """The held-out images, and their patients, true classes and files."""
 
     images: tuple[str, ...]
-    patients: tuple[str, ...]
-    targets: NDArray[np.intp]
+    tested: HeldOut
 
 
 def stress(
@@ -105,14 +104,14 @@ def stress(
     if on_start is not None:
         on_start(len(chosen.images))
     answers = _read_all(cohort, chosen, contenders, conditions, seed, on_image)
-    rows = score_answers(answers, chosen.patients, chosen.targets, conditions, resamples=resamples, seed=seed)
+    rows = score_answers(answers, chosen.tested, conditions, resamples=resamples, seed=seed)
     described = [{**asdict(way), "change": None} for way in chosen_ways]
     return StressResult(
         cohort=cohort.info.name,
         content_hash=cohort.info.content_hash,
         simulated=cohort.info.simulated,
         images=len(chosen.images),
-        patients=len(set(chosen.patients)),
+        patients=len(set(chosen.tested.patients)),
         limit=limit,
         resamples=resamples,
         seed=seed,
@@ -169,10 +168,11 @@ def _choose(cohort: Cohort, model: _Observed, kept: Sequence[str], limit: int | 
     if table.empty:
         raise UsageError(f"no held-out image of this cohort has a label of the task {task.name}")
     place = {label: number for number, label in enumerate(model.classes)}
+    targets = np.array([place[target] for target in table["target"]], dtype=np.intp)
+    clips = table["clip"].tolist() if "clip" in table else [""] * len(table)
+    files: list[Hashable] = [clip or row for row, clip in enumerate(clips)]
     return _Chosen(
-        tuple(table["image_id"].astype(str)),
-        tuple(table["patient_id"].astype(str)),
-        np.array([place[target] for target in table["target"]], dtype=np.intp),
+        tuple(table["image_id"].astype(str)), HeldOut(tuple(table["patient_id"].astype(str)), targets, files)
     )
 
 

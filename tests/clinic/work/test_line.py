@@ -64,6 +64,26 @@ def test_a_study_reads_as_the_command_line_reads_it(folder, database, take, work
         assert frame.has_maps
 
 
+def test_frames_of_a_clip_weigh_as_on_the_command_line(tmp_path, database, take, worker, study_reader) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    image = Image.open(SIMULATED).convert("L")
+    image.save(folder / "P001_RD_1.png")
+    darker = [image.point(lambda grey, gain=gain: grey * gain) for gain in (0.8, 0.85, 0.9)]
+    darker[0].save(folder / "P001_RD_2.tif", save_all=True, append_images=darker[1:])
+    taken = [take(path.read_bytes(), path.name) for path in sorted(folder.iterdir())]
+    while worker.run_once():
+        pass
+    expected = quantified(study_reader.reader.read(folder), study_reader.quantifier)
+    with database.session(writes=False) as session:
+        view = load_study(session, taken[0].study.id)
+    (measured,) = expected.quantification.sites
+    (site,) = [one for one in view.sites if one.code == "RD"]
+    assert [len(one.frames) for one in view.images] == [1, 3]
+    assert site.echo_intensity == measured.echo_intensity
+    assert site.probabilities == expected.muscles[0].probabilities
+
+
 def test_reading_is_in_the_audit_log_with_the_model(folder, database, take, worker, study_reader) -> None:
     take((folder / "P001_RD_1.png").read_bytes())
     worker.run_once()

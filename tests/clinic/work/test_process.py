@@ -246,3 +246,16 @@ def test_it_ends_with_its_parent(settings, database) -> None:
     if not Path("/proc").is_dir():
         pytest.skip("no /proc to look into")
     until(gone, "the end of the child")
+
+
+def test_a_reading_process_that_is_told_itself_ends_in_order(settings, database) -> None:
+    """Ctrl-C, systemd and timeout tell every process of the group, not the parent alone."""
+    command = [sys.executable, "-m", "myosono.clinic.work.process", "worker:1:told"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as child:
+        child.stdin.write(settings.model_dump_json().encode() + b"\n")
+        child.stdin.flush()
+        assert child.stdout.read(1) == b"."
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(PATIENCE) == 0
+        assert b"Fatal" not in child.stderr.read()

@@ -126,3 +126,31 @@ def test_delong_agrees_with_the_bootstrap_on_independent_units(seed):
     drawn = [difference(rng.integers(0, 150, 150)) for _ in range(300)]
     assert found.difference == pytest.approx(difference(np.arange(150)))
     assert found.standard_error == pytest.approx(np.std(drawn), rel=0.2)
+
+
+@pytest.mark.parametrize("patients", [2, 3, 5])
+def test_few_patients_who_agree_are_no_proof(patients):
+    """All draws of three patients agree: p was 0.001 by the bootstrap and 0 by DeLong's test."""
+    target = np.arange(patients) % 2
+    rows = {"image_id": [str(n) for n in range(patients)], "patient_id": [f"P{n}" for n in range(patients)]}
+    right = np.where(target == 1, 0.9, 0.1)
+    tables = [pd.DataFrame({**rows, "target": np.where(target, "b", "a"), "p_a": 1 - p, "p_b": p})
+              for p in (right, 1 - right)]  # fmt: skip
+    found = compare(
+        [entry(FLAGSHIP, 0, table=tables[0]), entry(Contender("theirs"), 0, table=tables[1])], flagship=FLAGSHIP
+    )
+    assert {one.p for one in found.paired if one.metric == "accuracy"} == {2.0 ** (1 - patients)}
+    assert [test.p for test in found.delong] == ([2.0 ** (1 - patients)] if patients > 3 else [])
+
+
+def test_the_floor_counts_the_patients_of_a_pool_once():
+    other = Condition("cohort", "affected", "patient")
+    tables = [predictions(skill, 0, patients=6) for skill in (9.0, -9.0)]
+    entries = [
+        entry(who, 0, table=table, of=where)
+        for where in (SET, other)
+        for who, table in zip((FLAGSHIP, Contender("theirs")), tables, strict=True)
+    ]
+    found = compare(entries, flagship=FLAGSHIP, pools=[(SET, other)])
+    pooled = [one for one in found.paired if len(one.conditions) == 2 and one.metric == "accuracy"]
+    assert {one.p for one in pooled} == {2.0**-5}

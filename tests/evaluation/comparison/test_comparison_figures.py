@@ -37,6 +37,7 @@ def test_forest_orders_models_and_colours_what_is_certain():
     assert ACCENT not in draw_forest([difference("perhaps", -0.1, 0.2)], flagship="stanet_s", what="macro-AUC")
     written = texts(svg)
     assert "undefined" not in written
+    assert any("(left of 0: stanet_s is better)" in text for text in written)
     assert {"worse", "<same>", "0.010", "−0.050 (−0.070 to −0.030)"} <= set(written)
     assert written.index("worse") < written.index("<same>")
 

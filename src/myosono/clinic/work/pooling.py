@@ -161,6 +161,7 @@ def _quantify(study: Study, kept: list[tuple[StoredImage, FrameReading]], reader
             frame.device,
             ImageQuantities.from_dict(frame.quantities),
             not frame.abstained,
+            file=str(image.id),
         )
         for image, frame in kept
         if frame.quantities is not None

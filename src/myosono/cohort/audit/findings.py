@@ -21,14 +21,15 @@ def find(result: AuditResult) -> tuple[Finding, ...]:
 def _split(split: SplitAudit) -> list[Finding]:
     found = []
     if split.leaks:
-        worst = max(split.folds, key=lambda fold: fold.patient_seen)
+        # Patients may be shared by training and validation alone: then no test image is seen, in any fold.
+        worst = max(split.folds, key=lambda fold: (fold.patient_seen, fold.shared_patients))
         site = "" if worst.site_seen is None else f", {worst.site_seen:.1%} also the same muscle and side"
         found.append(
             Finding(
                 "leak",
                 f"split {split.name}",
-                f"{worst.shared_patients} patients occur in more than one role; for {worst.patient_seen:.1%} of test "
-                f"images the patient was seen before{site}. A score on this split does not speak for a new patient",
+                f"{_count(worst.shared_patients)} in more than one role; for {worst.patient_seen:.1%} of test "
+                f"images the patient was seen before{site}. {_meaning(worst.patient_seen)}",
             )
         )
     if split.near_duplicates:
@@ -41,6 +42,19 @@ def _split(split: SplitAudit) -> list[Finding]:
             )
         )
     return found
+
+
+def _count(patients: int) -> str:
+    return "1 patient occurs" if patients == 1 else f"{patients} patients occur"
+
+
+def _meaning(seen: float) -> str:
+    if seen:
+        return "A score on this split does not speak for a new patient"
+    return (
+        "Test patients are new, but training and validation share patients: the chosen epoch and the calibration are "
+        "too sure of themselves"
+    )
 
 
 def _labels(result: AuditResult) -> list[Finding]:

@@ -128,7 +128,7 @@ def _patients(files: list[_File], options: ReadOptions, path: Path) -> tuple[dic
     if options.patient_pattern is not None:
         pattern = _compile(options.patient_pattern)
         found = {file.path: _matched(pattern, file) for file in files}
-        return found, f"patients by the pattern {options.patient_pattern!r}"
+        return found, f"patients by the pattern '{options.patient_pattern}'"
     by_name = {file.path: facts_from_name(file.path).patient_id or "" for file in files}
     if all(by_name.values()):
         return by_name, "patients from file names of the form <patient>_<side><muscle>_<shot>"
@@ -148,9 +148,9 @@ def _compile(text: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise UsageError(f"--patient-pattern {text!r} is not a regular expression: {error}") from error
+        raise UsageError(f"--patient-pattern '{text}' is not a regular expression: {error}") from error
     if pattern.groups == 0:
-        raise UsageError(f"--patient-pattern {text!r} has no group", remedy=r"For example: '(?P<patient>P\d+)_'")
+        raise UsageError(f"--patient-pattern '{text}' has no group", remedy=r"For example: '(?P<patient>P\d+)_'")
     return pattern
 
 

@@ -15,6 +15,7 @@ from myosono.evaluation.comparison.paired import (
     Drawn,
     PatientDraws,
     bootstrap_p_value,
+    least_p_value,
     mean_drawn,
     shared_rows,
 )
@@ -132,6 +133,7 @@ def _paired(
     differences: dict[tuple[str, str], list[Drawn]] = {}
     seeds: set[int] = set()
     patients = images = cells = 0
+    people: set[tuple[str, str]] = set()  # two tasks of a cohort have the same patients
     for condition in pool:
         mine, theirs = grouped.get((flagship, condition), {}), grouped.get((other, condition), {})
         pairs = [(mine[seed], theirs[seed], seed) for seed in sorted(set(mine) & set(theirs))]
@@ -149,11 +151,12 @@ def _paired(
                 seeds.add(seed)
         if not per_seed:
             return []
+        people |= {(condition.cohort, patient) for patient in tested}
         patients, images = patients + len(tested), images + len(shown)
         for key in per_seed[0][0]:
             differences.setdefault(key, []).append(mean_drawn([b[key] - a[key] for a, b in per_seed]))
     return [
-        _difference(other, pool, key, mean_drawn(parts), tuple(sorted(seeds)), (patients, images, cells))
+        _difference(other, pool, key, mean_drawn(parts), tuple(sorted(seeds)), (patients, images, cells), len(people))
         for key, parts in differences.items()
     ]
 
@@ -165,8 +168,10 @@ def _difference(
     drawn: Drawn,
     seeds: tuple[int, ...],
     counts: tuple[int, int, int],
+    people: int,
 ) -> PairedDifference:
     p = None if np.isnan(drawn.value) else bootstrap_p_value(drawn.samples)
+    p = None if p is None else max(p, least_p_value(people))
     return PairedDifference(other, pool, key[0], key[1], _estimate(drawn), p, None, seeds, *counts)
 
 

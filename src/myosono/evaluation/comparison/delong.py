@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
+from myosono.evaluation.comparison.paired import least_p_value
+
 Floats = NDArray[np.float64]
 
 
@@ -61,6 +63,8 @@ def placements(positive: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Flo
 def delong_test(positive: NDArray[np.bool_], first: Sequence[Floats], second: Sequence[Floats]) -> DelongTest:
     """Compare two models on the same independent units.
 
+    The p-value is never below what so few units can support (`least_p_value`).
+
     Parameters
     ----------
     positive
@@ -86,11 +90,12 @@ def delong_test(positive: NDArray[np.bool_], first: Sequence[Floats], second: Se
     difference = float(b[0].mean() - a[0].mean())
     variance = sum(float(np.var(y - x, ddof=1)) / len(x) for x, y in zip(a, b, strict=True))
     error = float(np.sqrt(variance))
+    least = least_p_value(len(positive))
     if error == 0:
-        # Equal placements of all units: without any spread, a difference other than 0 is certain.
-        return DelongTest(difference, 0.0, 1.0 if difference == 0 else 0.0, difference, difference)
+        # Equal placements of all units have no spread to judge a difference by: only their number speaks.
+        return DelongTest(difference, 0.0, 1.0 if difference == 0 else least, difference, difference)
     half = float(norm.ppf(0.975)) * error
-    p = float(2 * norm.sf(abs(difference) / error))
+    p = max(float(2 * norm.sf(abs(difference) / error)), least)
     return DelongTest(difference, error, p, max(-1.0, difference - half), min(1.0, difference + half))
 
 

@@ -107,7 +107,7 @@ def bootstrap_p_value(samples: Floats) -> float | None:
     """Two-sided p-value of "no difference": twice the smaller tail of the resampled differences beyond 0.
 
     It is below 0.05 where the 95 % percentile interval leaves 0 out. The observed sample counts as a draw, so that it
-    is never 0 (Davison & Hinkley 1997, eq. 4.11).
+    is never 0 (Davison & Hinkley 1997, eq. 4.11). Few patients need `least_p_value` beside it.
 
     Parameters
     ----------
@@ -124,3 +124,18 @@ def bootstrap_p_value(samples: Floats) -> float | None:
         return None
     smaller = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
     return min(1.0, 2 * (smaller + 1) / (len(defined) + 1))
+
+
+def least_p_value(patients: int) -> float:
+    """Smallest two-sided p-value that so many patients can support: ``2 ** (1 - patients)``.
+
+    Under no difference the two names could be swapped for each patient, which gives ``2 ** patients`` results equally
+    likely; an exact test (Fisher 1935, The Design of Experiments, section 21) cannot go below two of them. Resampled
+    patients, and a normal approximation, know no such floor: of three patients who agree, all draws agree.
+
+    Examples
+    --------
+    >>> least_p_value(2), least_p_value(5), least_p_value(11)
+    (0.5, 0.0625, 0.0009765625)
+    """
+    return 2.0 ** (1 - patients)

@@ -49,7 +49,8 @@ class PairedDifference:
     conditions
         One, or those that were pooled (their differences averaged).
     p, p_holm
-        Two-sided, of the paired bootstrap; None without resamples. ``p_holm`` is corrected over the contenders.
+        Two-sided, of the paired bootstrap, and no smaller than so few patients allow; None without resamples.
+        ``p_holm`` is corrected over the contenders.
     seeds, patients, images, cells
         What both have: seeds, distinct patients and images, and folds of each seed; summed over conditions.
     """

@@ -24,7 +24,7 @@ def draw_forest(differences: Sequence[PairedDifference], *, flagship: str, what:
     differences
         Of one pool of conditions, one level and one metric; those without a value are left out.
     flagship, what
-        The flagship's label, for the text alternative, and what differs, for the axis.
+        The flagship's label, and what differs, for the axis and the text alternative.
     recipe
         Name the contenders' recipes.
     """
@@ -40,7 +40,7 @@ def draw_forest(differences: Sequence[PairedDifference], *, flagship: str, what:
         axes.set_yticks(range(len(shown)), [one.contender.label(recipe=recipe) for _, one in shown])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.set(ylim=(-0.7, rows - 0.2), xlim=_limits(differences))
-        axes.set_xlabel(f"difference in {what} (left of 0: the flagship is better)")
+        axes.set_xlabel(f"difference in {what} (left of 0: {flagship} is better)")
         axes.spines["left"].set_visible(False)
         for column, heading in ((_TOLD, "difference, 95 % interval"), (_P, "corrected p")):
             _beside(axes, rows - 0.25, column, heading, QUIET)

@@ -41,7 +41,11 @@ def draw_patients(patients: Sequence[PatientResult], classes: Sequence[str]) -> 
             wrong = [place for place, one in enumerate(group) if one.label != one.target]
             axes.scatter(wrong, [1.06] * len(wrong), marker="v", s=22, color=INK, linewidths=0, clip_on=False)
             axes.set(xlim=(-0.5, max(len(group), 4) - 0.5), ylim=(0, 1.12), title=target)
-            axes.set_xlabel(f"{len(group) - len(wrong)} of {len(group)} right")
+            middle = (len(group) - 1) / 2  # of its columns: the panel of a small group is wider than they are
+            right = f"{len(group) - len(wrong)} of {len(group)} right"
+            axes.annotate(
+                right, (middle, 0), xytext=(0, -5), textcoords="offset points", ha="center", va="top", color=QUIET
+            )
             axes.patch.set_alpha(0)
             axes.spines[:].set_visible(False)
             axes.set_xticks([])

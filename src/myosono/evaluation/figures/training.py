@@ -36,7 +36,7 @@ def draw_training(logs: Mapping[str, pd.DataFrame]) -> str | None:
                         known = log[["epoch", name]].dropna()
                         said = {"train_loss": "training", "val_loss": "validation"}.get(name) if not place else None
                         axes.plot(
-                            known["epoch"],
+                            known["epoch"] + 1,  # counted from 1, as while it trains
                             known[name],
                             color=_LOSSES.get(name, ACCENT),
                             lw=1.3,
