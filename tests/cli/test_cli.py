@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,14 @@ def test_help_names_every_verb():
         assert verb in found.stdout
 
 
+@pytest.mark.parametrize(
+    ("verb", "words"), [("import", "(?P<patient>P\\d+)_"), ("deidentify", "<pseudonym>/<new UID>.dcm")]
+)
+def test_help_keeps_what_stands_in_angle_brackets(verb, words):
+    found = "".join(run(verb, "--help").stdout.replace("│", "").split())
+    assert words.replace(" ", "") in found
+
+
 def test_version():
     assert run("--version").stdout.startswith("myosono ")
 
@@ -62,6 +71,31 @@ def test_read_table_json_and_overlays(study, tiny_model, tmp_path):
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
     told = run("read", study, "--model", tiny_model.path, "--json")
     assert json.loads(told.stdout) == json.loads((tmp_path / "out" / "reading.json").read_text())
+
+
+@pytest.mark.parametrize("option", [("--muscle", "X"), ("--muscle", "biceps"), ("--side", "Q")])
+def test_read_refuses_a_site_that_nobody_knows(study, tiny_model, option):
+    one_line(run("read", study, "--model", tiny_model.path, *option), 2, option[0], option[1])
+
+
+def test_read_shows_frames_only_where_a_file_holds_several(study, tiny_model, tmp_path):
+    assert "frame" not in run("read", study, "--model", tiny_model.path).stdout
+    frames = [Image.open(path) for path in sorted(study.glob("*.png"))]
+    frames[0].save(tmp_path / "P1_RD_1.tif", save_all=True, append_images=frames[1:])
+    assert "frame" in run("read", tmp_path, "--model", tiny_model.path).stdout
+
+
+def test_square_brackets_of_names_and_patterns_are_shown(study, tmp_path):
+    shots = iter(sorted(study.glob("*.png")) * 3)
+    for label in ("sick", "well"):
+        for name in ("ab1", "cd2", "ef3"):
+            (tmp_path / "images" / label).mkdir(parents=True, exist_ok=True)
+            shutil.copy(next(shots), tmp_path / "images" / label / f"{name}{label}.png")
+    pattern, out = r"^([a-z]+\d[a-z])", tmp_path / "cohort[s]"
+    found = run("import", tmp_path / "images", "--out", out, "--patient-pattern", pattern)
+    assert found.returncode == 0, found.stderr
+    assert f"patients by the pattern '{pattern}'" in found.stdout
+    assert "cohort[s]" in found.stdout.replace("\n", "")
 
 
 def test_read_lists_failures_and_exits_with_1(study, tiny_model, tmp_path):
@@ -155,8 +189,9 @@ def test_demo_begins_again_over_a_half_simulated_cohort(tmp_path, monkeypatch):
     """A kill while it simulated left images without a cohort.json, which the second try refused."""
     from myosono.cli import demo
 
-    (tmp_path / "cohort" / "images").mkdir(parents=True)
-    (tmp_path / "cohort" / "images" / "P001_RD_1.png").write_bytes(b"half")
+    half = tmp_path / "cohort" / ".partial" / "images"
+    half.mkdir(parents=True)
+    (half / "P001_RD_1.png").write_bytes(b"half")
     monkeypatch.setattr(demo, "PATIENTS", 18)
     monkeypatch.setattr(demo, "IMAGES_PER_PATIENT", 1)
     monkeypatch.setattr(demo, "SCALE", 0.2)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
-from myosono.cli.compare import compare_command
+from myosono.cli.compare import compare_command, print_comparison
 from myosono.cli.evaluate import evaluate_command
 from myosono.errors import PredictionsError, UsageError
+from myosono.evaluation import read_predictions
+from myosono.evaluation.comparison import UNKNOWN_SPLIT, Condition, Contender, compare, make_entry
 
 CLASSES = ("Normal", "PM", "DM")
 
@@ -73,6 +77,23 @@ def test_tables_of_two_tools_are_paired(tables, capsys):
     assert rows.loc["theirs", "image_auc_difference_p_holm"] < 0.05
     evaluate_command(tables / "ours.csv", against=[tables / "theirs.csv"], resamples=200, seed=0, as_json=True)
     assert json.loads(capsys.readouterr().out)["resamples"] == 200
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_the_screen(tables, width):
+    read = [read_predictions(tables / f"{name}.csv") for name in ("ours", "theirs")]
+    where = [Condition("mine", "label", "patient"), Condition("mine", "label", UNKNOWN_SPLIT)]
+    entries = [
+        make_entry(Contender(name), condition, 0, predictions, of_folds=1)
+        for condition in where
+        for name, predictions in zip(("stanet_s", "tf_efficientnet_lite0"), read, strict=True)
+    ]
+    screen = Console(width=width, record=True, file=io.StringIO())
+    print_comparison(compare(entries, flagship="stanet_s", resamples=50), screen)
+    lines = screen.export_text().splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert [line[-1] for line in lines if line.startswith("┏")] == ["┓"] * 2  # no column is cut
+    assert "\n".join(lines).count("seed") == 2  # of the two networks; what seeds a foreign tool had is not known
 
 
 def test_tables_that_do_not_pair_are_refused(tables):

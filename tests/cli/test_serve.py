@@ -180,13 +180,22 @@ def test_users_are_kept_from_the_command_line(tmp_path: Path) -> None:
         users(tmp_path, "disable", "eve")
 
 
+@pytest.mark.parametrize("words", [["list"], ["disable", "anna"], ["enable", "anna"], ["password", "anna"]])
+def test_only_a_new_user_makes_a_clinic(tmp_path: Path, words: list[str]) -> None:
+    with pytest.raises(ClinicError, match="no clinic here"):
+        users(tmp_path / "mistyped", *words, typed=WORDS)
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_the_log_is_checked_from_the_command_line(tmp_path: Path) -> None:
     users(tmp_path, "add", "anna", typed=WORDS)
     result = runner.invoke(app, ["serve", "--check-audit", "--data", str(tmp_path)])
     assert result.exit_code == 0
-    found = re.search(r"whole: 1 lines\. Newest hash: ([0-9a-f]{64})", result.output)
+    found = re.search(r"whole: 1 line\. Newest hash: ([0-9a-f]{64})", result.output)
     assert found is not None
     users(tmp_path, "add", "ben", typed=WORDS)
     known = ["serve", "--check-audit", "--data", str(tmp_path), "--known-hash"]
     assert runner.invoke(app, [*known, found[1]]).exit_code == 0
     assert "no longer has" in str(runner.invoke(app, [*known, "0" * 63 + "1"]).exception)
+    # A part of a hash that is there must not be told as a log that was cut off.
+    assert "no whole hash" in str(runner.invoke(app, [*known, found[1][:8]]).exception)

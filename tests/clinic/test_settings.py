@@ -19,6 +19,12 @@ def test_options_go_before_the_file_and_that_before_the_defaults(tmp_path: Path)
     assert found.url == f"sqlite:///{(tmp_path / 'clinic.db').resolve()}"
 
 
+def test_a_byte_order_mark_is_no_setting(tmp_path: Path) -> None:
+    """Windows' Notepad writes one when asked for UTF-8."""
+    (tmp_path / "clinic.toml").write_text("port = 9000\n", encoding="utf-8-sig")
+    assert load_settings(tmp_path).port == 9000
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -14,6 +14,7 @@ from myosono.cli.main import app
 from myosono.errors import RunError, UsageError
 from myosono.evaluation import Estimate
 from myosono.explanation import METHODS, explain_run
+from myosono.faithfulness.figures import draw_randomisation
 from myosono.faithfulness.result import METRICS
 from myosono.reporting.heat_map_report import findings, heat_map_banners, verdict, write_heat_maps
 
@@ -85,6 +86,14 @@ def test_the_page_states_what_was_found_and_labels_shrinkage(found, tmp_path):
     assert (tmp_path / "examples.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_no_line_of_the_similarities_leaves_its_panel(found):
+    study, _ = found
+    low = [replace(row, estimate=Estimate(-0.8, -0.9, -0.7)) for row in study.select(measure="rank")]
+    high = list(study.select(measure="ssim"))
+    drawn = draw_randomisation(replace(study, similarities=(*low, *high)))
+    assert "−0.5" in drawn  # a label of the axis, which used to end at −0.35
+
+
 def test_a_leaking_split_is_said_first(found):
     study, _ = found
     assert [banner.tone for banner in heat_map_banners(replace(study, leaks=True))] == ["red", "amber"]
@@ -117,3 +126,6 @@ def test_the_verb_prints_json_and_writes_the_page(tiny_run, tiny_cohort, tmp_pat
     assert not (out / "heat_maps_randomisation.csv").exists()
     told = CliRunner().invoke(app, [*arguments, *options])
     assert "The class map is" in told.output
+    reference = next(line for line in told.output.splitlines() if "Random, same grid" in line)
+    below = told.output.splitlines()[told.output.splitlines().index(reference) + 1]
+    assert "Random, single" in below  # no difference from itself

@@ -90,3 +90,12 @@ def test_a_page_that_cannot_be_written_is_said(found, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         write_comparison(found, tmp_path / "file", profiles=None, facts=FACTS)
+
+
+def test_few_patients_are_said(found, tmp_path):
+    text = write_comparison(found, tmp_path, profiles=PROFILES, facts=FACTS).read_text()
+    assert "Few patients" not in text  # there are 20
+    fewer = replace(found, paired=tuple(replace(one, patients=7) for one in found.paired))
+    text = write_comparison(fewer, tmp_path, profiles=PROFILES, facts=FACTS).read_text()
+    assert "7 in lung &lt;real&gt; · label · patient split" in text
+    assert "fewer than 20 patients are too narrow" in text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -124,6 +125,23 @@ def test_headline_facts_and_escaping(tmp_path: Path, found: Evaluation):
 
 
 @pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize(
+    ("classes", "task"), [(["Normal", "IBM", "PM", "DM"], "four_class"), (["sick", "well"], "label")]
+)
+def test_a_task_left_to_the_labels_is_named(tmp_path: Path, found: Evaluation, classes: list[str], task: str):
+    text = write_run_report(make_run(tmp_path, task="auto", classes=classes), found).read_text(encoding="utf-8")
+    assert f"<dt>Task</dt><dd>{task}</dd>" in text
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_range_that_says_nothing_is_left_out(tmp_path: Path, found: Evaluation):
+    for low, said in ((1.0, False), (0.78, True)):
+        altered = replace(found, conformal=replace(found.conformal, coverage_range=(low, 1.0)))
+        text = write_run_report(make_run(tmp_path), altered).read_text(encoding="utf-8")
+        assert ("truly covers between" in text) is said
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_a_leaking_split_is_red(tmp_path: Path, found: Evaluation):
     overlap = [{"test": 30, "patient_in_train": 1.0}, {"test": 10, "patient_in_train": 0.6}]
     split = {"kind": "image", "leaks": True, "folds": 3, "seed": 0, "overlap": overlap}
@@ -149,6 +167,8 @@ def test_predictions_of_another_tool(tmp_path: Path):
     assert "/somewhere" not in text
     assert "Unknown split" in text
     assert "No validation rows" in text
+    assert "Images, as given" in text
+    assert "Images, before" not in text
 
 
 @pytest.mark.usefixtures("no_figures")

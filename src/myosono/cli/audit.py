@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+from rich.markup import escape
 
 from myosono.cli import output
 from myosono.extras import require_train
@@ -54,21 +55,21 @@ def _show(result: AuditResult) -> None:
     _show_splits(console, result)
     _show_shortcuts(console, result)
     for note in result.notes:
-        console.print(f"[dim]note[/dim] {note}", highlight=False)
+        console.print(f"[dim]note[/dim] {escape(note)}", highlight=False)
     for check, reason in result.skipped.items():
-        console.print(f"[dim]not checked[/dim] {check}: {reason}", highlight=False)
+        console.print(f"[dim]not checked[/dim] {check}: {escape(reason)}", highlight=False)
     _show_findings(console, result)
 
 
 def _show_counts(console: Console, result: AuditResult) -> None:
     from rich.table import Table
 
-    console.print(f"[bold]{result.name}[/bold]: {result.images:,} images of {result.patients:,} patients")
+    console.print(f"[bold]{escape(result.name)}[/bold]: {result.images:,} images of {result.patients:,} patients")
     table = Table("class")
     for heading in ("images", "patients"):
         table.add_column(heading, justify="right")
     for label, count in result.counts.items():
-        table.add_row(label, f"{count['images']:,}", f"{count['patients']:,}")
+        table.add_row(escape(label), f"{count['images']:,}", f"{count['patients']:,}")
     console.print(table)
 
 
@@ -118,7 +119,10 @@ def _show_findings(console: Console, result: AuditResult) -> None:
         console.print("[green]Nothing found that would flatter a score.[/green]")
     shown = _merge_published(result)
     for severity, subject, message in shown:
-        console.print(f"[{_COLOURS[severity]}]{severity}[/{_COLOURS[severity]}] {subject}: {message}.", highlight=False)
+        console.print(
+            f"[{_COLOURS[severity]}]{severity}[/{_COLOURS[severity]}] {escape(subject)}: {escape(message)}.",
+            highlight=False,
+        )
 
 
 def _merge_published(result: AuditResult) -> list[tuple[str, str, str]]:

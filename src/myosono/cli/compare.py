@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from myosono.evaluation.comparison import Comparison
+    from myosono.evaluation.comparison import Comparison, ModelScore
     from myosono.training import Recipe
     from myosono.training.sweep import Entrant, Pool
 
@@ -169,22 +169,19 @@ def _profiles(
 
 def print_comparison(found: Comparison, screen: Console) -> None:
     """A table of each condition: scores, and differences from the flagship with corrected p-values."""
+    from rich.markup import escape
     from rich.table import Table
 
     for condition in found.conditions:
-        table = Table(title=condition.label() + ("  [red]this split leaks patients[/]" if condition.leaks else ""))
-        columns = ("model", "folds", "seeds", "image accuracy", "image AUC", "patient accuracy", "AUC difference", "p")
-        for heading in columns:
-            left = heading == "model"
-            table.add_column(
-                heading, justify="left" if left else "right", overflow="fold", min_width=20 if left else None
-            )
+        warning = "  [red]this split leaks patients[/]" if condition.leaks else ""
+        table = Table(title=escape(condition.label()) + warning, show_lines=True)
+        table.add_column("model", overflow="fold")
+        for heading in ("image accuracy", "image AUC", "patient accuracy", "AUC difference", "p"):
+            table.add_column(heading, justify="right", no_wrap=heading == "p")
         rows = [score for score in found.scores if score.condition == condition]
         for score, row in zip(rows, (r for r in found.to_rows() if _same(r, condition)), strict=True):
             table.add_row(
-                score.contender.label(recipe=found.several_recipes),
-                f"{score.folds} of {score.of_folds}",
-                row["seeds"],
+                f"{escape(score.contender.label(recipe=found.several_recipes))}\n[dim]{_extent(score, row)}[/]",
                 _interval(row, "image_accuracy"),
                 _interval(row, "image_auc"),
                 _interval(row, "patient_accuracy"),
@@ -198,6 +195,16 @@ def print_comparison(found: Comparison, screen: Console) -> None:
     )
 
 
+def _extent(score: ModelScore, row: Mapping[str, Any]) -> str:
+    """How much of the cohort a score is of; the seeds of another tool are not known."""
+    from myosono.evaluation.comparison import UNKNOWN_SPLIT
+
+    folds = f"{score.folds} of {score.of_folds} fold{'s' if score.of_folds != 1 else ''}"
+    if score.condition.split == UNKNOWN_SPLIT:
+        return folds
+    return f"{folds}, seed{'s' if len(score.seeds) != 1 else ''} {row['seeds']}"
+
+
 def _same(row: Mapping[str, Any], condition: Any) -> bool:
     return (row["cohort"], row["task"], row["split"]) == (condition.cohort, condition.task, condition.split)
 
@@ -206,6 +213,6 @@ def _interval(row: Mapping[str, Any], name: str, *, signed: bool = False) -> str
     value, lo, hi = row[name], row[f"{name}_lo"], row[f"{name}_hi"]
     if value is None:
         return ""
-    sign = "+" if signed else ""
-    told = f"{value:{sign}.3f}"
-    return told if lo is None else f"{told} ({lo:{sign}.3f} to {hi:{sign}.3f})"
+    told, digits = (f"{value:+.3f}", "+.3f") if signed else (f"{value:.3f}", ".2f")
+    span = "" if lo is None else f"\n({lo:{digits}} to {hi:{digits}})"
+    return (told + span).replace("-", "−")

@@ -50,7 +50,7 @@ def demo_command(
     say("1/5  Simulating a cohort")
     folder = out / "cohort"
     config = SimulationConfig.small(PATIENTS, images_per_patient=IMAGES_PER_PATIENT, scale=SCALE, seed=seed)
-    cohort = Cohort.open(folder) if is_cohort(folder) else simulate_cohort(config, folder, overwrite=True)
+    cohort = Cohort.open(folder) if is_cohort(folder) else simulate_cohort(config, folder)
     say(f"2/5  Training with {DEMO_SETTINGS['folds']} patient-level folds")
     recipe = load_recipe(None, DEMO_SETTINGS | {"seed": seed})
     run, evaluation = train(cohort, recipe, out / "run", command=typed_command())

@@ -80,8 +80,11 @@ def show_study(study: HeatMapStudy, to: Console) -> None:
     for metric in METRICS:
         table.add_column(METRIC_TITLES[metric], justify="right")
     for method in study.methods:
-        rows = [study.row(method.name, metric) for metric in METRICS]
-        cells = [f"{minus(row.estimate.value, 2)}\n{signed(row.against_random)}" for row in rows]
+        cells = []
+        for metric in METRICS:
+            row = study.row(method.name, metric)
+            mean = minus(row.estimate.value, 2)
+            cells.append(mean if method.name == "random" else f"{mean}\n{signed(row.against_random)}")
         table.add_row(escape(method.title), *cells)
     to.print(table)
     for finding in findings(study):

@@ -28,7 +28,7 @@ def import_command(
         list[str], typer.Option(help="Manifest column by another name, as ours=theirs. Repeatable.")
     ] = [],  # noqa: B006 - Typer copies it
     patient_pattern: Annotated[
-        str, typer.Option(help=r"Regular expression on file names in class folders, e.g. '(?P<patient>P\d+)_'.")
+        str, typer.Option(help=r"Regular expression, e.g. `(?P<patient>P\d+)_`, on file names in class folders.")
     ] = "",
     patients: Annotated[
         str, typer.Option(help="source: as named there. near-duplicate: group look-alikes. image: each alone.")
@@ -106,22 +106,24 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
 
 
 def _show(result: ImportResult) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from myosono.cohort.importing import class_counts
 
     console = output.console()
     info = result.cohort.info
-    console.print(f"Read as [bold]{result.reader}[/bold]: {result.reason}.", highlight=False)
-    console.print(f"[bold]{info.name}[/bold]: {info.images:,} images of {info.patients:,} patients")
+    console.print(f"Read as [bold]{result.reader}[/bold]: {escape(result.reason)}.", highlight=False)
+    console.print(f"[bold]{escape(info.name)}[/bold]: {info.images:,} images of {info.patients:,} patients")
     table = Table()
     for heading in ("class", "images", "patients"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for label, count in class_counts(result.cohort.table).items():
-        table.add_row(label, f"{count['images']:,}", f"{count['patients']:,}")
+        table.add_row(escape(label), f"{count['images']:,}", f"{count['patients']:,}")
     console.print(table)
     for note in info.notes:
-        console.print(f"[dim]note[/dim] {note}", highlight=False)
+        console.print(f"[dim]note[/dim] {escape(note)}", highlight=False)
     for failure in result.failures[:5]:
-        console.print(f"[red]not read[/red] {failure.source}: {failure.reason}", highlight=False)
-    console.print(f"Cohort [bold]{result.cohort.folder}[/bold], content {info.content_hash[:12]}", highlight=False)
+        console.print(f"[red]not read[/red] {escape(failure.source)}: {escape(failure.reason)}", highlight=False)
+    folder = escape(str(result.cohort.folder))
+    console.print(f"Cohort [bold]{folder}[/bold], content {info.content_hash[:12]}", highlight=False)

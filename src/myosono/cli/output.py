@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 SIMULATED_NOTE = "simulated images: for testing and demonstration, not clinical evidence"
 
@@ -31,4 +32,4 @@ def typed_command() -> str:
 
 def written(path: Path, what: str) -> None:
     """Say where something was written."""
-    console().print(f"[dim]{what}:[/] {path}", soft_wrap=True)
+    console().print(f"[dim]{what}:[/] {escape(str(path))}", soft_wrap=True)

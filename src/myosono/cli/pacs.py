@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from myosono.cli.output import console, print_json
+from myosono.cli.serve import require_existing
 from myosono.errors import PeerError, UsageError
 from myosono.extras import require_clinic
 
@@ -236,10 +237,14 @@ def _settings(data: Path, **overrides: Any) -> ClinicSettings:
 
 
 def _open(data: Path, database_url: str | None) -> tuple[ClinicSettings, Database]:
+    """The clinic of a folder. What was mistyped is refused: only `listen` begins a clinic where there is nothing."""
     from myosono.clinic.database.engine import Database
     from myosono.clinic.database.migrate import upgrade
+    from myosono.clinic.settings import SETTINGS_FILE
 
     settings = _settings(data, database_url=database_url)
+    if not (data / SETTINGS_FILE).is_file():
+        require_existing(settings)
     database = Database(settings)
     upgrade(database)
     return settings, database

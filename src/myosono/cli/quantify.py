@@ -106,7 +106,8 @@ def show_quantities(reading: Reading, to: Console) -> None:
             escape(site.patient_id), site.muscle or "-", site.side or "-", f"{site.echo_intensity:.1f}", _z(site),
             _mm(site.muscle_thickness_mm), _mm(site.subcutaneous_thickness_mm), str(site.images), escape(_notes(site)),
         )  # fmt: skip
-    to.print(table)
+    if study.sites:
+        to.print(table)
     for image in reading.images:
         if image.quantities is not None and image.quantities.echo_intensity is None:
             reason = "; ".join(image.quantities.notes)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from myosono.anatomy import MUSCLES, SIDES
 from myosono.cli.output import console, print_json, written
+from myosono.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +49,7 @@ def read_command(
 
     options = QuantifyOptions(masks, reference, age, sex, device, across_devices)
     options.require(quantify)
+    _check_site(muscle, side)
     quiet = json or not sys.stderr.isatty()
     reader = load(model, threads=threads)
     reading = _read(reader, paths, patient, muscle, side, quiet=quiet)
@@ -64,6 +67,14 @@ def read_command(
             written(out, "overlays and reading.json")
     if reading.failed:
         raise typer.Exit(1)
+
+
+def _check_site(muscle: str | None, side: str | None) -> None:
+    """A muscle or side that no model knows would be shown as if it had been read."""
+    if muscle is not None and muscle not in MUSCLES:
+        raise UsageError(f"--muscle {muscle} is no muscle code", remedy=f"Name one of {', '.join(MUSCLES)}.")
+    if side is not None and side not in SIDES:
+        raise UsageError(f"--side {side} is no side", remedy="Name L or R.")
 
 
 def _read(
@@ -100,9 +111,9 @@ def show_reading(reading: Reading, to: Console) -> None:
     from rich.table import Table
 
     model = reading.model
-    to.print(f"[bold]{model.name}[/], trained on {escape(model.trained_on)}", soft_wrap=True)
+    to.print(f"[bold]{escape(model.name)}[/], trained on {escape(model.trained_on)}", soft_wrap=True)
     for warning in model.warnings:
-        to.print(f"[bold red]{warning}[/]")
+        to.print(f"[bold red]{escape(warning)}[/]")
     classes = list(reading.images[0].probabilities) if reading.images else []
     table = Table(title="patients", title_justify="left")
     for heading in ("patient", "result", *classes, "images"):
@@ -122,20 +133,30 @@ def show_reading(reading: Reading, to: Console) -> None:
         )  # fmt: skip
     if reading.muscles:
         to.print(table)
-    table = Table(title="images", title_justify="left")
-    for heading in ("image", "frame", "most probable", *classes, "notes"):
-        table.add_column(heading, justify="right" if heading in [*classes, "frame"] else "left", overflow="fold")
-    for image in reading.images:
-        table.add_row(
-            escape(Path(image.path).name), str(image.frame), image.label or "abstains",
-            *_cells(image.probabilities, classes), escape("; ".join(image.reasons)),
-        )  # fmt: skip
-    if reading.images:
-        to.print(table)
+    _show_images(reading, classes, to)
     for failure in reading.failed:
         to.print(f"[red]not read:[/] {escape(failure.error)}", soft_wrap=True)
     for path, reason in reading.skipped:
         to.print(f"[dim]left out: {escape(path)}: {escape(reason)}[/]", soft_wrap=True)
+
+
+def _show_images(reading: Reading, classes: list[str], to: Console) -> None:
+    """One row an image; its frame only where a file holds several, which leaves room for names and notes."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    frames = ["frame"] if any(image.frame for image in reading.images) else []
+    table = Table(title="images", title_justify="left")
+    for heading in ("image", *frames, "most probable", *classes, "notes"):
+        table.add_column(heading, justify="right" if heading in [*classes, "frame"] else "left", overflow="fold")
+    for image in reading.images:
+        frame = [str(image.frame)] if frames else []
+        table.add_row(
+            escape(Path(image.path).name), *frame, image.label or "abstains",
+            *_cells(image.probabilities, classes), escape("; ".join(image.reasons)),
+        )  # fmt: skip
+    if reading.images:
+        to.print(table)
 
 
 def _cells(probabilities: dict[str, float], classes: list[str]) -> list[str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from myosono.clinic.web.server import ClinicServer, Fill
 
 _DEMO_FOLDER = Path("clinic-demo")
-_DEMO_MARK = "THIS-IS-A-DEMO.txt"
 
 
 def serve_command(
@@ -118,8 +117,10 @@ def _is_loopback(host: str) -> bool:
 
 def _mark_demo(settings: ClinicSettings) -> None:
     """Never put simulated studies into a folder that somebody works with."""
-    mark = settings.data / _DEMO_MARK
-    if settings.data.is_dir() and any(settings.data.iterdir()) and not mark.is_file():
+    from myosono.clinic.settings import DEMO_MARK
+
+    mark = settings.data / DEMO_MARK
+    if settings.data.is_dir() and any(settings.data.iterdir()) and not settings.is_demo:
         remedy = "Give a new folder with --data, or leave out --demo."
         raise ClinicError("the folder holds something other than a demo", path=settings.data, remedy=remedy)
     if settings.database_url is not None:

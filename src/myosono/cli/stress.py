@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from myosono.cli.output import SIMULATED_NOTE, console, print_json, typed_command, written
 from myosono.errors import UsageError
 from myosono.extras import require_train
 
 if TYPE_CHECKING:
-    from myosono.evaluation import Estimate
     from myosono.robustness import StressResult
 
 SHIPPED = "shipped"
@@ -76,6 +75,8 @@ def stress_command(
 
 def show_stress(found: StressResult, to: Console) -> None:
     """Whose images, what must be known first, and the largest loss under each degradation."""
+    from myosono.reporting.stress_report import signed
+
     for one in found.models:
         tone = {"held_out": "dim", "other_cohort": "yellow"}.get(one.standing, "bold red")
         to.print(f"[{tone}]{escape(one.statement)}[/]", soft_wrap=True)
@@ -83,7 +84,7 @@ def show_stress(found: StressResult, to: Console) -> None:
         to.print(f"[yellow]{SIMULATED_NOTE}[/]")
     to.print(f"{found.images} images of {found.patients} patients")
     table = Table(
-        "Degradation", "at", "images", "change", "refused", "at", "patients", "change",
+        Column("degradation", no_wrap=True), "at", "images", "change", "refused", "at", "patients", "change",
         title="Balanced accuracy at the strength where it falls most (95 % interval of the change)",
     )  # fmt: skip
     for one in found.models:
@@ -93,7 +94,8 @@ def show_stress(found: StressResult, to: Console) -> None:
             cells = []
             for level in ("image", "patient"):
                 row = found.worst(one.name, way["name"], level, "balanced_accuracy")
-                cells += [f"{row.strength:g}", _share(row.estimate.value), _change(row.change)]
+                strength = f"{row.strength:g}".replace("-", "−")
+                cells += [strength, _share(row.estimate.value), signed(row.change)]
                 cells += [f"{row.refused:.0%}"] if level == "image" else []
             table.add_row(way["name"], *cells)
     to.print(table)
@@ -101,10 +103,3 @@ def show_stress(found: StressResult, to: Console) -> None:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
-
-
-def _change(change: Estimate) -> str:
-    if change.value is None:
-        return "–"
-    span = "" if change.lo is None or change.hi is None else f" ({change.lo:+.2f}, {change.hi:+.2f})"
-    return f"{change.value:+.2f}{span}"

@@ -17,7 +17,7 @@ def train_command(
     out: Annotated[Path, typer.Option("--out", help="Run folder; the same command resumes it.")],
     recipe: Annotated[Path | None, typer.Option(help="YAML file of settings; the rest take their defaults.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example epochs=40.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. epochs=40 (repeatable).")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Network; see myosono models.")] = None,
     pretrained: Annotated[
@@ -31,7 +31,9 @@ def train_command(
     size: Annotated[int | None, typer.Option(help="Side of the network input, in pixels.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each fold.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same metrics.")] = None,
-    only_fold: Annotated[list[int] | None, typer.Option("--fold", help="Fit only this fold (repeatable).")] = None,
+    only_fold: Annotated[
+        list[int] | None, typer.Option("--fold", help="Fit this fold only, from 0; repeatable.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train a network over the folds of a split, predict every held-out image, evaluate, and write a report."""

@@ -37,7 +37,7 @@ def add(
     data: Data = None,
     database_url: Url = None,
 ) -> None:
-    """Add a user. The password is asked for, or read from standard input."""
+    """Add a user, where there is no clinic yet its first. The password is asked for, or read from standard input."""
     secret = _password()
     with _session(data, database_url, new=True) as session:
         from myosono.clinic.accounts.users import create_user
@@ -78,13 +78,17 @@ def enable(name: Name, data: Data = None, database_url: Url = None) -> None:
 
 @users_app.command("password")
 def password(name: Name, data: Data = None, database_url: Url = None) -> None:
-    """Set a new password, for whoever has forgotten it. Asked for, or read from standard input."""
+    """Set a new password, for whoever has forgotten it: sessions end, API tokens are revoked.
+
+    Asked for, or read from standard input.
+    """
     secret = _password()
     with _session(data, database_url) as session:
         from myosono.clinic.accounts.users import set_password
 
         set_password(session, _find(session, name), secret, by=_BY)
-    console().print(f"The password of {name} was changed.")
+    said = f"The password of {name} was changed; sessions have ended and API tokens are revoked."
+    console().print(said, soft_wrap=True)
 
 
 def _set_disabled(name: str, disabled: bool, data: Path | None, database_url: str | None) -> None:
@@ -122,9 +126,12 @@ def _session(data: Path | None, database_url: str | None, *, new: bool = False) 
     settings = load_settings(data or DEFAULT_DATA, database_url=database_url)
     if not new:
         require_existing(settings)
+    begins = settings.database_url is None and not (settings.data / "clinic.db").is_file()
     database = Database(settings)
     try:
         upgrade(database)
+        if begins:  # said, so that a mistyped folder is seen
+            console().print(f"A new clinic begins in {settings.data.resolve()}.", soft_wrap=True)
         with database.session() as session:
             yield session
     finally:

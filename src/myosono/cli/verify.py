@@ -84,7 +84,8 @@ def show_change(record: ChangeRecord, to: Console) -> None:
     """The change record as tables."""
     for label, model in (("before", record.before), ("after", record.after)):
         to.print(
-            f"[bold]{label}[/] {model['name']} of {model['version']}, sha256 {model['sha256'][:16]}", soft_wrap=True
+            f"[bold]{label}[/] {escape(model['name'])} of {model['version']}, sha256 {model['sha256'][:16]}",
+            soft_wrap=True,
         )
         for warning in model["warnings"]:
             to.print(f"  [yellow]{warning}[/]")

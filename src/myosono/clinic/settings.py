@@ -12,6 +12,8 @@ from myosono.errors import DAMAGED_TEXT, ClinicError
 
 SETTINGS_FILE = "clinic.toml"
 DEFAULT_DATA = Path("clinic")
+DEMO_MARK = "THIS-IS-A-DEMO.txt"
+"""A file that says of a data folder that nothing in it need be kept."""
 
 
 class _Strict(BaseModel):
@@ -139,6 +141,11 @@ class ClinicSettings(_Strict):
         """Folder of stored images."""
         return self.data / "files"
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether the data folder is a demonstration's."""
+        return (self.data / DEMO_MARK).is_file()
+
 
 def load_settings(data: Path = DEFAULT_DATA, **overrides: Any) -> ClinicSettings:
     """Settings of a data folder: its ``clinic.toml`` if it has one, then what is given and is not None.
@@ -150,7 +157,7 @@ def load_settings(data: Path = DEFAULT_DATA, **overrides: Any) -> ClinicSettings
     """
     path = data / SETTINGS_FILE
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
     except DAMAGED_TEXT as error:
         raise ClinicError(f"not a TOML file: {error}", path=path, remedy="Mend or remove it.") from error
     given = {key: value for key, value in overrides.items() if value is not None}

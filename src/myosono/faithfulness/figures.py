@@ -63,11 +63,22 @@ def draw_randomisation(study: HeatMapStudy) -> str:
                 grid(axes, "y")
                 for method, dash in zip(names, DASHES, strict=False):
                     _layers(axes, study, method.name, method.title, way, measure, palette[method.name], dash)
-                axes.set_ylim(-0.35 if measure == "rank" else 0, 1.05)
+                axes.set_ylim(_lowest(study, measure), 1.05)
                 axes.set_title(f"{_MEASURES[measure].capitalize()}, {_WAYS[way]}", fontsize=9.5)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=8)
         return to_svg(figure, "Similarity of heat maps before and after weights were drawn anew, layer by layer.")
+
+
+def _lowest(study: HeatMapStudy, measure: Measure) -> float:
+    """Where the axis of a measure begins: low enough for every line and band, and the same in both panels of a row."""
+    ends = [
+        end
+        for row in study.select(measure=measure)
+        for end in (row.estimate.value, row.estimate.lo)
+        if end is not None and end == end
+    ]
+    return min([-0.35 if measure == "rank" else 0.0, *(end - 0.05 for end in ends if end < 0)])
 
 
 def _layers(

@@ -12,6 +12,7 @@ from myosono.evaluation import Estimate
 from myosono.evaluation.comparison import UNKNOWN_SPLIT, Comparison, Condition, ModelScore, PairedDifference
 from myosono.evaluation.figures.forest import draw_forest
 from myosono.evaluation.figures.tradeoff import Point, draw_tradeoff
+from myosono.evaluation.intervals import FEW_PATIENTS
 from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
 from myosono.reporting.statements import Banner
 
@@ -198,4 +199,21 @@ def _banners(found: Comparison, facts: Mapping[str, Any]) -> list[Banner]:
     if facts["failed"] or not all(score.complete for score in found.scores):
         text = "Some folds are missing below: what a model lacks is left out of its differences, for the flagship too."
         banners.append(Banner("amber", "Not finished", text))
+    few = _few(found)
+    if few:
+        text = (
+            f"Compared are {'; '.join(f'{count} in {name}' for name, count in few.items())}: intervals from fewer than "
+            f"{FEW_PATIENTS} patients are too narrow, and one that leaves 0 out may be chance."
+        )
+        banners.append(Banner("amber", "Few patients", text))
     return banners
+
+
+def _few(found: Comparison) -> dict[str, int]:
+    """Conditions with few patients, and how many the smallest comparison there has."""
+    fewest: dict[str, int] = {}
+    for condition in found.conditions:
+        pairs = [one.patients for one in found.paired if one.conditions == (condition,)]
+        scores = [score.patients for score in found.scores if score.condition == condition]
+        fewest[condition.label()] = min(pairs or scores)
+    return {name: count for name, count in fewest.items() if count < FEW_PATIENTS}

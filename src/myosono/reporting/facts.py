@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from myosono.cohort.tasks import default_task
 from myosono.errors import DAMAGED_TEXT, RunError
 from myosono.hashing import sha256_file
 
@@ -44,6 +45,18 @@ class RunFacts:
         """A nested part of ``run.json``; empty if absent."""
         found = self.run.get(key)
         return found if isinstance(found, Mapping) else {}
+
+    @property
+    def task(self) -> str | None:
+        """The task by its name, also where the recipe left it to the cohort's labels (``auto``)."""
+        return _task(self.run)
+
+
+def _task(run: Mapping[str, Any]) -> str | None:
+    task, classes = run.get("task"), run.get("classes")
+    if task == "auto" and isinstance(classes, list) and classes:
+        return default_task(classes)
+    return None if task is None else str(task)
 
 
 def read_run_facts(folder: Path) -> RunFacts:

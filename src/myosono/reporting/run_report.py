@@ -83,10 +83,11 @@ def render_report(evaluation: Evaluation, facts: RunFacts) -> str:
 
 def _figures(evaluation: Evaluation, facts: RunFacts) -> Mapping[str, Any]:
     calibration = evaluation.calibration
+    stages = {"before": False, "after": True} if calibration.fitted else {"as given": False}
     reliability = [
-        draw.draw_reliability(level, f"{name}, {'after' if after else 'before'}", after=after)
+        draw.draw_reliability(level, f"{name}, {stage}", after=after)
         for name, level in (("Images", calibration.image), ("Patients", calibration.patient))
-        for after in ((False, True) if calibration.fitted else (False,))
+        for stage, after in stages.items()
     ]
     training = draw.draw_training(facts.logs) if facts.logs else None
     return {

@@ -37,7 +37,7 @@ def write_stress(out_dir: str | Path, found: StressResult) -> Path:
 
 def render_stress(found: StressResult) -> str:
     """The page as HTML text."""
-    environment = page_environment(number=number, interval=interval, signed=signed)
+    environment = page_environment(number=number, interval=interval, signed=signed, sentence=sentence_case)
     return environment.get_template("stress.html").render(
         found=found,
         banners=stress_banners(found),
@@ -47,6 +47,17 @@ def render_stress(found: StressResult) -> str:
         titles=METRIC_TITLES,
         draw=lambda level, metric: draw_stress(found, level, metric),
     )
+
+
+def sentence_case(text: str) -> str:
+    """A title at the start of a sentence; abbreviations keep their capitals.
+
+    Examples
+    --------
+    >>> sentence_case("macro-AUC")
+    'Macro-AUC'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def signed(estimate: Estimate, digits: int = 2) -> str:

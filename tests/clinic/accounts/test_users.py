@@ -92,12 +92,16 @@ def test_disabling_ends_sessions_and_tokens_for_good(database: Database) -> None
         assert find_token(session, token) is None
 
 
-def test_a_new_password_ends_all_sessions(database: Database) -> None:
+@pytest.mark.parametrize("by", ["ben", "anna"])
+def test_a_new_password_ends_all_sessions_and_tokens(database: Database, by: str) -> None:
     with database.session() as session:
-        ben = create_user(session, "ben", WORDS)
-        opened = open_session(session, ben, hours=1)
-        set_password(session, ben, "other unrelated words", by="ben")
+        eve, ben = create_user(session, "eve", WORDS), create_user(session, "ben", WORDS)
+        opened, token = open_session(session, ben, hours=1), create_token(session, ben, "export")
+        kept = create_token(session, eve, "export")
+        set_password(session, ben, "other unrelated words", by=by)
         assert find_session(session, opened.token) is None
+        assert find_token(session, token) is None
+        assert find_token(session, kept) is not None
     assert log_in(database, "ben", "other unrelated words", address="::1", hours=1).user.name == "ben"
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, select, text
+from sqlalchemy.exc import IntegrityError
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.database.migrate import upgrade
-from myosono.clinic.database.models import User
-from myosono.clinic.settings import ClinicSettings
-from myosono.errors import UnavailableError
+from myosono.clinic.database.models import Study, User
+from myosono.clinic.settings import DEMO_MARK, ClinicSettings
+from myosono.errors import ClinicError, UnavailableError
 
 
 def file_of(settings: ClinicSettings) -> Path:
@@ -39,6 +40,16 @@ def test_a_new_file_that_another_start_holds_is_waited_for(settings: ClinicSetti
     other.close()
 
 
+def test_an_error_does_not_quote_what_was_to_be_written(database: Database) -> None:
+    """Errors go into logs, and patients' data do not."""
+    with database.session() as session:
+        session.add(Study(study_uid=None, source="upload", sender="ben", patient_name="Wang^XiaoDong"))
+        with pytest.raises(IntegrityError) as raised:
+            session.flush()
+        session.rollback()
+    assert "Wang" not in str(raised.value)
+
+
 def test_a_file_that_vanished_is_neither_written_to_nor_made_anew(settings: ClinicSettings, tmp_path: Path) -> None:
     """A pooled connection would go on with the deleted file, a new one would begin an empty file."""
     database = Database(settings)
@@ -51,6 +62,32 @@ def test_a_file_that_vanished_is_neither_written_to_nor_made_anew(settings: Clin
             names(database)
     assert not file.exists()
     (tmp_path / "aside.db").rename(file)
+    assert names(database) == []
+    database.close()
+
+
+def test_no_empty_clinic_begins_beside_the_images_of_one(settings: ClinicSettings, take, make_muscle, database) -> None:
+    """The file was lost, or the disk that held it is not mounted, while nothing ran."""
+    take(make_muscle(1))
+    database.close()
+    file = file_of(settings)
+    file.rename(file.with_name("aside.db"))
+    for _ in range(2):
+        with pytest.raises(ClinicError, match=r"clinic\.db.*missing.*Restore it from the backup"):
+            Database(settings)
+        assert not file.exists()
+    (settings.data / DEMO_MARK).touch()
+    Database(settings).close()  # a demonstration begins anew
+    (settings.data / DEMO_MARK).unlink()
+    file.with_name("aside.db").rename(file)
+    assert names(database) == []
+
+
+def test_a_folder_with_settings_and_no_image_is_new(settings: ClinicSettings) -> None:
+    (settings.files / "ab").mkdir(parents=True)
+    (settings.data / "clinic.toml").write_text("port = 9000\n", encoding="utf-8")
+    database = Database(settings)
+    upgrade(database)
     assert names(database) == []
     database.close()
 

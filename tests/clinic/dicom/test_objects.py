@@ -61,6 +61,15 @@ def test_capture_shows_each_key_frame_and_refers_to_it(
     assert make_capture(view, sources, pictures) == dataset
 
 
+def test_an_object_names_the_patient_as_the_page_does(view: StudyView, sources: list[Dataset]) -> None:
+    """GBK in a source that declares no character set; ours is in UTF-8 and says so."""
+    for source in sources:
+        source.SpecificCharacterSet = None
+        source.PatientName = "王^小东".encode("gbk").decode("latin-1")
+    dataset = make_pdf(view, PDF, sources)
+    assert (dataset.PatientName, dataset.SpecificCharacterSet) == ("王^小东", "ISO_IR 192")
+
+
 def test_the_heat_map_colours_the_right_place(view: StudyView, pictures: list[KeyPicture]) -> None:
     page = np.asarray(draw_page(view, pictures[0], 1, 1)).astype(int)
     colour = np.abs(page[60:410, :, 0] - page[60:410, :, 2])

@@ -148,6 +148,15 @@ def test_a_chinese_name_survives(take, tmp_path) -> None:
     assert "王^小东" in take(data, "", source="dicom", sender="CART").study.patient_name
 
 
+def test_a_chinese_name_without_a_character_set_is_read_and_its_bytes_are_kept(take, store, tmp_path) -> None:
+    """As scanners in China send it; in GBK the last byte of 誠 is that of a backslash."""
+    raw = "王^誠".encode("gbk")
+    data = edited(tmp_path, SpecificCharacterSet="", PatientName=raw.decode("latin-1"), PatientID="12\\34")
+    image, study, _ = take(data, "", source="dicom", sender="CART")
+    assert (study.patient_name, study.patient_id) == ("王^誠", "12\\34")
+    assert raw in store.path(image.file).read_bytes()
+
+
 def test_images_of_two_patients_never_become_one_study(database, take, tmp_path) -> None:
     first = edited(tmp_path, StudyInstanceUID="1.2.840.5", PatientID="A", SOPInstanceUID="1.2.840.5.1")
     _, study, _ = take(first, "", source="dicom", sender="CART")

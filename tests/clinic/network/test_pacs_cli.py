@@ -147,6 +147,16 @@ def test_errors_are_one_line_with_a_remedy(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("fetch", "A@127.0.0.1:9", "1.2"), ("send", "1", "--to", "A@127.0.0.1:9")]
+)
+def test_a_mistyped_folder_is_said_and_not_made(tmp_path: Path, arguments: tuple[str, ...], myosono: Myosono) -> None:
+    done = myosono(*arguments, "--data", tmp_path / "mistyped")
+    assert done.returncode == 1
+    assert "no clinic here" in done.stderr
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_listen_receives_reads_and_stops_on_sigterm(
     data: Path, our_port: int, settings: ClinicSettings, tmp_path: Path, myosono: Myosono
 ) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from myosono.clinic.reports.content import unread_images
 from myosono.clinic.reports.html import render_report
-from myosono.clinic.reports.language import LANGUAGES
+from myosono.clinic.reports.language import LANGUAGES, translator
 from myosono.clinic.reports.pdf import render_pdf
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
@@ -33,6 +34,20 @@ def test_an_unsigned_report_says_so_and_carries_every_warning(view: StudyView) -
     assert "missing: left deltoid" in page
     assert "cannot open as PNG" in page
     assert "blank image: almost no contrast" in page
+
+
+def test_an_image_that_came_without_a_name_is_told_by_its_site_or_its_uid(view: StudyView) -> None:
+    """Over DICOM nothing has a file name."""
+    broken = replace(view.images[-1], name="", error="cannot open")
+    nowhere = replace(broken, id=42, muscle=None, side=None, sop_instance_uid="1.2.826.0.1.3680043.8.498.77")
+    unknown = replace(nowhere, id=43, sop_instance_uid=None)
+    images = replace(view, images=(broken, nowhere, unknown))
+    assert unread_images(images, translator("en")) == (
+        ("right deltoid · image 41", "cannot open"),
+        ("image 42 · UID …043.8.498.77", "cannot open"),
+        ("image 43", "cannot open"),
+    )
+    assert unread_images(images, translator("zh-CN"))[0][0] == "右三角肌 · 图像 41"
 
 
 def test_a_signed_report_puts_the_physician_first(view: StudyView, opinion: Any) -> None:

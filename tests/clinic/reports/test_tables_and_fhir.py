@@ -197,6 +197,22 @@ def test_an_uploaded_study_without_result_or_header(view: StudyView) -> None:
     assert study["numberOfInstances"] == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        ("^^^^", None),
+        ("^ ^", None),
+        ("", None),
+        ("=王^小东", [{"text": "王 小东"}]),
+        ("^Jane", [{"text": "Jane", "given": ["Jane"]}]),
+    ],
+)
+def test_a_name_of_separators_alone_is_none(view: StudyView, name: str, stated: list[dict[str, Any]] | None) -> None:
+    """FHIR has no empty objects (R4, ele-1)."""
+    (patient,) = resources(to_fhir(replace(view, patient_name=name)), "Patient")
+    assert patient.get("name") == stated
+
+
 def test_what_fhir_forbids_does_not_leave(view: StudyView) -> None:
     with pytest.raises(ClinicError, match="cannot be stated in FHIR"):
         to_fhir(replace(view, images=tuple(replace(one, series_uid="not a uid\n") for one in view.images)))

@@ -2,9 +2,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from myosono.clinic.studies import drift as drift_module
 from myosono.clinic.studies.drift import NO_DEVICE, OTHER_DEVICES, Share, measure_drift, monday
 
 TODAY = date(2026, 3, 18)  # a Wednesday
+
+
+@pytest.fixture(autouse=True)
+def _utc(clock):
+    clock("UTC0")
 
 
 def probabilities(disease: float) -> dict[str, float]:
@@ -26,6 +32,21 @@ def test_a_week_runs_from_monday_to_sunday(session, make_study):
     assert [week.start.isoformat() for week in drift.weeks] == ["2026-03-02", "2026-03-09", "2026-03-16"]
     assert drift.weeks[1].scores.median == pytest.approx(0.3)
     assert drift.weeks[0].scores is None
+
+
+@pytest.mark.parametrize(("zone", "weeks"), [("UTC0", [1, 1]), ("CST-8", [0, 2]), ("EST5", [2, 0])])
+def test_a_week_begins_on_the_clinics_own_clock(session, make_study, clock, zone, weeks):
+    clock(zone)
+    make_study("P1", arrived=at(0) - timedelta(hours=2))  # Monday, six in the morning, in Beijing
+    make_study("P2", arrived=at(0) + timedelta(hours=2))  # Sunday evening in New York
+    drift = measure_drift(session, weeks=2, today=TODAY)
+    assert [week.studies for week in drift.weeks] == weeks
+
+
+def test_this_week_is_that_of_the_clinics_own_clock(session, clock, monkeypatch):
+    clock("CST-8")
+    monkeypatch.setattr(drift_module, "utc_now", lambda: at(0) - timedelta(hours=2))
+    assert measure_drift(session, weeks=1).weeks[0].start == monday(TODAY)
 
 
 def test_abstentions_failures_and_echo_intensity(session, make_study):

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from myosono.clinic import audit
+from myosono.clinic.accounts.users import find_user
 from myosono.clinic.database.engine import Database
 from myosono.clinic.database.models import AuditEntry
 
@@ -58,6 +59,19 @@ def test_what_cannot_be_done_is_said_on_the_page(
     answer = admin.send_form(path, **fields)
     assert answer.status_code == status
     assert reason in answer.text
+
+
+def test_a_password_set_by_an_administrator_ends_sessions_and_tokens(
+    admin: Any, reader: Any, program: Any, database: Database
+) -> None:
+    with database.session(writes=False) as session:
+        ben = find_user(session, "ben")
+        assert ben is not None
+    assert "revokes the user&#39;s API tokens" in admin.get("/admin/users").text
+    assert reader.get("/account").status_code == program.get("/api/v1/studies").status_code == 200
+    admin.send_form(f"/admin/users/{ben.id}", action="password", password="other unrelated words")
+    assert reader.get("/account").url.path == "/login"
+    assert program.get("/api/v1/studies").status_code == 401
 
 
 @pytest.fixture

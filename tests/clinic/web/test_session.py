@@ -129,6 +129,14 @@ def test_a_changed_password_keeps_this_browser_and_ends_others(browse: Callable[
     assert browse().sign_in("ben", OTHER)
 
 
+def test_a_changed_password_revokes_tokens_and_the_page_says_so(reader: Any, program: Any) -> None:
+    assert program.get("/api/v1/studies").status_code == 200
+    assert "revokes your API tokens" in reader.get("/account").text
+    answer = reader.send_form("/account/password", old=WORDS, password=OTHER, again=OTHER)
+    assert "your API tokens are revoked" in reader.get(answer.headers["location"]).text
+    assert program.get("/api/v1/studies").status_code == 401
+
+
 def test_guessing_the_old_password_is_slowed_down_too(reader: Any) -> None:
     said = {"old": "wrong", "password": OTHER, "again": OTHER}
     codes = [reader.send_form("/account/password", **said).status_code for _ in range(FREE_BY_BOTH + 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from packaging.requirements import Requirement
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import myosono
@@ -273,3 +275,12 @@ def test_a_bad_form_names_the_field(admin: Any) -> None:
     detail = admin.fetch("POST", "/admin/users", data={"name": "x"}).json()["detail"]
     assert detail[0]["loc"] == ["body", "password"]
     assert "input" not in detail[0]
+
+
+def test_the_least_fastapi_that_may_be_installed_starts() -> None:
+    """Up to 0.116.2 it refuses a route of status 204 whose function returns None (seen with 0.115.6 to 0.117.0)."""
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [Requirement(line) for line in project["project"]["optional-dependencies"]["clinic"]]
+    (fastapi,) = [one.specifier for one in wanted if one.name == "fastapi"]
+    assert not list(fastapi.filter(["0.115.6", "0.115.12", "0.116.1", "0.116.2"]))
+    assert "0.117.0" in fastapi

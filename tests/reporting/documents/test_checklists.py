@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from myosono.reporting.documents import claim_checklist, read_document_source, tripod_checklist
 from myosono.reporting.documents.claim import ITEMS as CLAIM
+from myosono.reporting.documents.data_phrases import characteristics
 from myosono.reporting.documents.items import NO_PEOPLE, Item, fill
 from myosono.reporting.documents.record import OPEN, Answer
 from myosono.reporting.documents.tripod import ITEMS as TRIPOD
@@ -105,6 +107,7 @@ def test_characteristics_need_the_cohort(run_folder, source, tiny_cohort):
     table = of(read_document_source(run_folder, cohort=tiny_cohort.folder))[1].table
     people = tiny_cohort.table.drop_duplicates("patient_id")
     assert {row[0]: int(row[1]) for row in table.rows} == people["label"].value_counts().to_dict()
+    assert [row[0] for row in table.rows] == list(source.evaluation.classes)
     ibm = people[people["label"] == "IBM"]
     row = next(row for row in table.rows if row[0] == "IBM")
     assert row[2].startswith(f"{ibm['age'].mean():.1f} ± {ibm['age'].std():.1f}")
@@ -134,6 +137,7 @@ def test_a_teacher_with_imagenet_weights_is_told(altered_run):
         "80% of the loss",
         "mixed in pairs",
         "no epoch is chosen",
+        "after 1 epoch of warm-up",
     ):
         assert words in said
 
@@ -153,3 +157,24 @@ def test_teachers_of_the_models_own_kind_are_told_with_their_own_start(altered_r
     assert "Its teacher starts from the same weights." in said
     assert "Distilled from 3 trainings of stanet_s that answer together, fitted on" in said
     assert "ImageNet" not in said
+
+
+def test_characteristics_are_of_those_tested(source, tiny_cohort):
+    """A task that leaves a class out had its patients described as test patients."""
+    cohort = tiny_cohort.table
+    out = cohort["label"].unique()[0]
+    part = source.predictions[~source.predictions["image_id"].isin(cohort.loc[cohort["label"] == out, "image_id"])]
+    found = characteristics(replace(source, predictions=part, cohort=cohort))
+    left = cohort.loc[cohort["label"] == out, "patient_id"].nunique()
+    assert out not in [row[0] for row in found.table.rows]
+    assert f"{left} other patients of the cohort were not tested" in found.text
+    tested = set(part.loc[part["role"] == "test", "image_id"])
+    known = cohort[cohort["image_id"].isin(tested)].groupby("label")["patient_id"].nunique()
+    assert {row[0]: int(row[1]) for row in found.table.rows} == known.to_dict()
+
+
+def test_a_person_of_two_classes_is_described_in_both(source, tiny_cohort):
+    cohort = tiny_cohort.table.copy()
+    cohort["patient_id"] = cohort["patient_id"].where(cohort["label"] != "IBM", cohort["patient_id"].iloc[0])
+    found = characteristics(replace(source, cohort=cohort))
+    assert {row[0]: row[1] for row in found.table.rows}["IBM"] == "1"

@@ -27,6 +27,7 @@ _HASHED = "$argon2"
 """How the hash of a password begins; others belong to nobody who could sign in."""
 
 _SETUP_LOCK = 0x73657475  # "setu"
+_ADMIN_LOCK = 0x61646D69  # "admi"
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,7 @@ def create_first_admin(session: Session, name: str, password: str, *, full_name:
     ConflictError
         If somebody was faster.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
+    _take_turns(session, _SETUP_LOCK)
     if has_users(session):
         raise ConflictError("the clinic has been set up already", remedy="Log in, or ask its administrator.")
     return create_user(session, name, password, role="admin", full_name=full_name, by="setup")
@@ -165,7 +165,7 @@ def refresh_hash(user: User, password: str) -> None:
 
 
 def set_password(session: Session, user: User, password: str, *, by: str) -> None:
-    """Change a password and log the user out everywhere.
+    """Change a password, log the user out everywhere, and revoke the user's API tokens: one may be what leaked.
 
     Raises
     ------
@@ -175,6 +175,7 @@ def set_password(session: Session, user: User, password: str, *, by: str) -> Non
     check_rules(password, user.name)
     user.password_hash = hash_password(password)
     close_all_sessions(session, user.id)
+    revoke_all_tokens(session, user.id)
     audit.record(session, by, "password-changed", name=user.name)
 
 
@@ -216,11 +217,20 @@ def set_disabled(session: Session, user: User, disabled: bool, *, by: str) -> No
 
 
 def _keep_an_admin(session: Session, user: User) -> None:
+    """Until the transaction ends nobody else may take an administrator away: two could take each other's last one."""
+    _take_turns(session, _ADMIN_LOCK)
+    session.refresh(user)  # it may have been made an administrator while we waited
     others = select(func.count()).where(
         User.role == "admin", User.disabled.is_(False), User.password_hash.startswith(_HASHED), User.id != user.id
     )
     if user.role == "admin" and not session.scalar(others):
         raise ForbiddenError("the clinic would have no administrator left", remedy="Make another user one first.")
+
+
+def _take_turns(session: Session, key: int) -> None:
+    """On SQLite the write lock does the same."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def _check_role(role: str) -> None:

@@ -11,15 +11,14 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 import myosono
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
+from myosono.imaging.dicom import stated_text
 
 _NAMESPACE = uuid.UUID("6f0f4f0e-3a2b-5c39-9f0a-0c1d5c3c7e5a")
 IMPLEMENTATION_UID = UID(f"2.25.{uuid.uuid5(_NAMESPACE, 'myosono implementation').int}")
@@ -108,7 +107,7 @@ def new_object(
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID = sop_class
     for keyword in _COPIED:
-        value = _clean(keyword, source.get(keyword))
+        value = _clean(keyword, source)
         if value or keyword in _REQUIRED:
             setattr(dataset, keyword, value)
     dataset.Modality = modality
@@ -186,10 +185,10 @@ def instance_reference(source: Dataset, frames: Sequence[int] = ()) -> Dataset:
     return item
 
 
-def _clean(keyword: str, value: Any) -> str:
-    """Text of a copied value; one that the standard does not allow there is left out rather than passed on."""
-    first = value[0] if isinstance(value, MultiValue) and value else value
-    text = "".join(sign for sign in str(first or "") if sign.isprintable()).strip()
+def _clean(keyword: str, source: Dataset) -> str:
+    """Text of a value to be copied; one that the standard does not allow there is left out rather than passed on."""
+    first = stated_text(source, keyword).partition("\\")[0] if source.get(keyword) else ""
+    text = "".join(sign for sign in first if sign.isprintable()).strip()
     form = _FORMS.get(keyword)
     return text if form is None or re.fullmatch(form, text) else ""
 

@@ -10,6 +10,8 @@ import struct
 import zipfile
 import zlib
 
+from myosono.imaging.dicom import undeclared_text
+
 _UTF_8 = 0x800
 _UNICODE_PATH, _VERSION, _HEAD = 0x7075, 1, 5
 """Info-ZIP Unicode Path (APPNOTE 4.6.9): version, CRC-32 of the name that it replaces, then the name in UTF-8."""
@@ -18,9 +20,7 @@ _UNICODE_PATH, _VERSION, _HEAD = 0x7075, 1, 5
 def member_name(entry: zipfile.ZipInfo) -> str:
     """The name as it was meant, unchecked: it may hold anything, NUL and ``..`` included.
 
-    The archive's own UTF-8 name if it has one, else the first that the bytes are: UTF-8, GB 18030 (which holds GBK),
-    code page 437. Bytes of a European name may happen to be GB 18030 too, so that one common Chinese character is asked
-    for.
+    The archive's own UTF-8 name if it has one, else what `undeclared_text` takes the bytes for, else code page 437.
 
     Examples
     --------
@@ -32,10 +32,7 @@ def member_name(entry: zipfile.ZipInfo) -> str:
     if entry.flag_bits & _UTF_8:
         return entry.orig_filename
     raw = entry.orig_filename.encode("cp437")  # as `zipfile` decoded it, which loses nothing
-    stated = _unicode_path(entry.extra, raw)
-    if stated:
-        return stated
-    return _decoded(raw, "utf-8") or _chinese(raw) or entry.orig_filename
+    return _unicode_path(entry.extra, raw) or undeclared_text(raw) or entry.orig_filename
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str:
@@ -46,17 +43,12 @@ def _unicode_path(extra: bytes, raw: bytes) -> str:
         field, at = extra[at + 4 : at + 4 + size], at + 4 + size
         if kind == _UNICODE_PATH and len(field) > _HEAD and field[0] == _VERSION:
             crc = int.from_bytes(field[1:_HEAD], "little")
-            return _decoded(field[_HEAD:], "utf-8") if crc == zlib.crc32(raw) else ""
+            return _utf_8(field[_HEAD:]) if crc == zlib.crc32(raw) else ""
     return ""
 
 
-def _chinese(raw: bytes) -> str:
-    text = _decoded(raw, "gb18030")
-    return text if any("一" <= sign <= "鿿" and sign.encode("gb2312", "ignore") for sign in text) else ""
-
-
-def _decoded(raw: bytes, encoding: str) -> str:
+def _utf_8(raw: bytes) -> str:
     try:
-        return raw.decode(encoding)
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
         return ""

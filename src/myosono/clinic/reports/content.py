@@ -9,7 +9,7 @@ from typing import Literal
 from myosono.anatomy import DIAGNOSES, MUSCLES, SIDES
 from myosono.clinic.reports.language import Translate
 from myosono.clinic.studies.signature import changes_since
-from myosono.clinic.studies.view import OpinionView, SiteView, StudyView
+from myosono.clinic.studies.view import ImageView, OpinionView, SiteView, StudyView
 
 Status = Literal["preliminary", "final", "amended"]
 
@@ -18,6 +18,8 @@ ABSENT = "–"
 
 _CHILD = 2
 """Years below which an age is told in months."""
+_UID_END = 12
+"""Signs of a UID by which people tell images of a study apart; all images of a device begin alike."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def readable_name(name: str) -> str:
     return f"{ideographic} ({latin})" if ideographic and latin else ideographic or latin
 
 
-def site_name(site: SiteView, t: Translate) -> str:
+def site_name(site: SiteView | ImageView, t: Translate) -> str:
     """Such as ``right deltoid``."""
     if site.muscle is None and site.side is None:
         return t("site unknown")
@@ -185,7 +187,7 @@ def site_name(site: SiteView, t: Translate) -> str:
     return t("{side} {muscle}").format(side=_side(site, t), muscle=muscle).strip()
 
 
-def _side(site: SiteView, t: Translate) -> str:
+def _side(site: SiteView | ImageView, t: Translate) -> str:
     return t(SIDES.get(site.side or "", ""))
 
 
@@ -236,13 +238,24 @@ def unread_images(view: StudyView, t: Translate) -> tuple[tuple[str, str], ...]:
     """Images without a result or that the reader refused, and why."""
     found = []
     for image in view.images:
+        name = image_name(image, t)
         if image.status == "failed":
-            found.append((image.name, t(image.error or "could not be read")))
+            found.append((name, t(image.error or "could not be read")))
         elif image.status != "read":
-            found.append((image.name, t("not read yet")))
+            found.append((name, t("not read yet")))
         reasons = [reason for frame in image.frames if frame.abstained for reason in frame.reasons[:1]]
-        found += [(image.name, t(reason)) for reason in dict.fromkeys(reasons)]
+        found += [(name, t(reason)) for reason in dict.fromkeys(reasons)]
     return tuple(found)
+
+
+def image_name(image: ImageView, t: Translate) -> str:
+    """What its file was called; over DICOM it has no name: its number on the study's page, with its site or its UID."""
+    if image.name:
+        return image.name
+    number = t("image {}").format(image.id)
+    if image.muscle or image.side:
+        return f"{site_name(image, t)} · {number}"
+    return f"{number} · UID …{image.sop_instance_uid[-_UID_END:]}" if image.sop_instance_uid else number
 
 
 def signer(opinion: OpinionView) -> str:

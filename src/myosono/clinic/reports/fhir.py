@@ -171,12 +171,14 @@ def _patient(view: StudyView, ids: _Ids) -> dict[str, Any]:
     patient: dict[str, Any] = {"resourceType": "Patient", "id": ids.of("patient")}
     if view.patient_id:
         patient["identifier"] = [{"value": view.patient_id}]
-    if view.patient_name:
-        family, _, given = view.patient_name.partition("=")[0].partition("^")
-        name = {"text": readable_name(view.patient_name), "family": family.strip()}
-        patient["name"] = [{key: value for key, value in name.items() if value}]
-        if parts := [part for part in given.split("^")[:2] if part.strip()]:
-            patient["name"][0]["given"] = parts
+    family, _, given = view.patient_name.partition("=")[0].partition("^")
+    name = {
+        "text": readable_name(view.patient_name),
+        "family": family.strip(),
+        "given": [part for part in given.split("^")[:2] if part.strip()],
+    }
+    if stated := {key: value for key, value in name.items() if value}:  # "^^^^" states nothing
+        patient["name"] = [stated]
     if view.patient_sex in _GENDERS:
         patient["gender"] = _GENDERS[view.patient_sex]
     if view.patient_birth_date:

@@ -32,3 +32,8 @@ def end_of(day: date) -> datetime:
         As `first_moment`.
     """
     return first_moment(day + timedelta(days=1))
+
+
+def day_of(moment: datetime) -> date:
+    """The day that a moment belongs to."""
+    return moment.astimezone().date()

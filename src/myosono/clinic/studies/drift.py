@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from math import sqrt
 
 import numpy as np
@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from myosono.clinic.database.models import FrameReading, StoredImage, Study, utc_now
+from myosono.clinic.studies.days import day_of, first_moment
 
 WEEKS = 26
 _Z95 = 1.959964
@@ -70,7 +71,7 @@ class Week:
     Attributes
     ----------
     start
-        Its Monday, UTC.
+        Its Monday, on the clinic's own clock (`days`).
     scores
         Chance of disease of the studies read.
     abstained
@@ -110,22 +111,21 @@ def measure_drift(session: Session, *, weeks: int = WEEKS, today: date | None = 
     Parameters
     ----------
     today
-        Which week is the last; None is now, UTC.
+        Which week is the last; None is this one.
 
     Returns
     -------
     Drift
         ``models`` are the SHA-256 of all models that read in that time: a step in a curve may be a new model.
     """
-    last = monday(today or utc_now().date())
+    last = monday(today or day_of(utc_now()))
     starts = [last - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)]
-    since = datetime.combine(starts[0], time(), UTC)
-    until = datetime.combine(last + timedelta(weeks=1), time(), UTC)
+    since, until = first_moment(starts[0]), first_moment(last + timedelta(weeks=1))
     studies = session.scalars(select(Study).where(Study.arrived >= since, Study.arrived < until)).all()
+    ids = {study.id: monday(day_of(study.arrived)) for study in studies}
     by_week: dict[date, list[Study]] = defaultdict(list)
     for study in studies:
-        by_week[monday(study.arrived.date())].append(study)
-    ids = {study.id: monday(study.arrived.date()) for study in studies}
+        by_week[ids[study.id]].append(study)
     images = _images(session, since, until, ids)
     frames, echo, models = _frames(session, since, until, ids)
     counted = Counter(study.device or NO_DEVICE for study in studies)

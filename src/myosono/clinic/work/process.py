@@ -224,7 +224,8 @@ class _Beat:
 
 
 def _wait_for_end(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(64):
+    # Not by `sys.stdin`: a thread that waits in its buffer makes Python abort where SIGTERM ends this process first.
+    while os.read(sys.stdin.fileno(), 64):
         pass
     stop.set()
 

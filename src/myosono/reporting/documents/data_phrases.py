@@ -33,7 +33,7 @@ def selection(source: DocumentSource) -> Answer | None:
     used = sum(part.images for part in source.partitions if part.fold == source.partitions[0].fold)
     left = total - used
     rest = f"{thousands(left)} are left out: their label is not in the task." if left else "None is left out."
-    task = source.facts.run.get("task", "auto")
+    task = source.facts.task or "not recorded"
     return Answer(
         f"{thousands(used)} of the cohort's {thousands(total)} images take part (task {task}: "
         f"{listed(source.evaluation.classes)}). {rest}",
@@ -134,18 +134,22 @@ def sample(source: DocumentSource) -> Answer:
 
 
 def characteristics(source: DocumentSource) -> Answer | None:
-    """Age, sex and more by class; only where the cohort was given and knows them."""
+    """Age, sex and more of those tested, by class; only where the cohort was given and knows them."""
     if source.cohort is None:
         return None
-    people = source.cohort.drop_duplicates("patient_id")
-    rows = tuple(
-        _described(label, people[people["label"] == label]) for label in dict.fromkeys(people["label"].sort_values())
-    )
+    tested = set(source.predictions.loc[source.predictions["role"] == "test", "image_id"])
+    shown = source.cohort[source.cohort["image_id"].isin(tested)]
+    # A person of two classes counts once for each, as in every figure.
+    people = shown.drop_duplicates(["patient_id", "label"])
+    known = set(people["label"])
+    labels = [*(name for name in source.evaluation.classes if name in known), *sorted(known)]  # in the task's order
+    rows = tuple(_described(label, people[people["label"] == label]) for label in dict.fromkeys(labels))
+    others = source.cohort["patient_id"].nunique() - shown["patient_id"].nunique()
+    rest = f" {others} other patients of the cohort were not tested and are not among them." if others else ""
     head = ("Class", "Patients", "Age, years", "Female", "Strength, 1–10", "Duration, months")
     return Answer(
-        "Characteristics of the whole cohort by class. In cross-validation these are the test patients of all folds "
-        "together.",
-        "cohort.parquet",
+        f"Characteristics of the test patients of all folds together, by label of the cohort.{rest}",
+        "cohort.parquet, predictions.parquet",
         Table("Mean ± standard deviation (number known)", head, rows),
     )
 

@@ -121,7 +121,7 @@ def training(source: DocumentSource) -> Answer:
         f"{loss}, label smoothing {recipe.get('label_smoothing')}."
         f"{_mixing(source)}{_teaching(source)} {optimizer} with learning rate {recipe.get('learning_rate')}, "
         f"weight decay {recipe.get('weight_decay')}, {recipe.get('schedule')} schedule after "
-        f"{recipe.get('warmup_epochs'):g} epochs of warm-up, batches of "
+        f"{_epochs(recipe.get('warmup_epochs'))} of warm-up, batches of "
         f"{recipe.get('batch_size')}. {_length(recipe)} The full recipe stands in the run's report."
     )
     return Answer(text, "recipe.yaml")
@@ -129,8 +129,12 @@ def training(source: DocumentSource) -> Answer:
 
 def _length(recipe: Mapping[str, Any]) -> str:
     if recipe.get("keep") == "last":
-        return f"{recipe.get('epochs')} epochs."
-    return f"At most {recipe.get('epochs')} epochs, stopped after {recipe.get('patience')} without progress."
+        return f"{_epochs(recipe.get('epochs'))}."
+    return f"At most {_epochs(recipe.get('epochs'))}, stopped after {recipe.get('patience')} without progress."
+
+
+def _epochs(count: Any) -> str:
+    return f"{count:g} epoch{'s' if count != 1 else ''}"
 
 
 def _mixing(source: DocumentSource) -> str:
@@ -145,9 +149,9 @@ def _teaching(source: DocumentSource) -> str:
     members = teacher.get("members", 1)
     who = teacher["model"] if members == 1 else f"{members} trainings of {teacher['model']} that answer together"
     return (
-        f" Distilled from {who}, fitted on the same training patients for at most {teacher['epochs']} "
-        f"epochs: {teacher['weight']:.0%} of the loss is divergence from its answers to {teacher['views']} views of "
-        f"each image, at temperature {teacher['temperature']:g}."
+        f" Distilled from {who}, fitted on the same training patients for at most {_epochs(teacher['epochs'])}: "
+        f"{teacher['weight']:.0%} of the loss is divergence from its answers to {teacher['views']} views of each "
+        f"image, at temperature {teacher['temperature']:g}."
     )
 
 

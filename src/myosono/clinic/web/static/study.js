@@ -2,7 +2,7 @@
 
 import { notify, request } from "./http.js";
 import { t } from "./i18n.js";
-import { calmly, listen } from "./live.js";
+import { calmly, listen, shownIn } from "./live.js";
 import "./opinion.js";
 
 const root = document.getElementById("study");
@@ -27,13 +27,14 @@ async function reload() {
 const refresh = calmly(() => reload().catch(() => {}), 800);
 const mine = (act) => (data) => String(data.study) === study && act(data);
 
-listen(root.dataset.newest, {
+const news = {
   study: mine(refresh),
   image: mine(refresh),
   signed: mine(() => document.dispatchEvent(new CustomEvent("study-signed"))),
   outbox: mine(() => showOutbox()),
   reload: () => refresh(),
-});
+};
+listen(root.dataset.newest, news, shownIn(document.getElementById("live")));
 
 function showMode() {
   const map = findings.querySelector(".body-map");

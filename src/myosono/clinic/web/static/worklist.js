@@ -1,24 +1,31 @@
 // The worklist: filters without a reload, live rows, keys. Uploads are in upload.js.
 
-import { t } from "./i18n.js";
-import { calmly, listen } from "./live.js";
+import { calmly, listen, shownIn } from "./live.js";
 import "./upload.js";
 
 const table = document.getElementById("worklist-table");
 const filters = document.getElementById("filters");
-const live = document.getElementById("live");
 const changed = new Set();
 let address = location.pathname + location.search;
+let loads = 0;
 
-/** Put the table of an address in place, keeping the row that the keys are on. */
+/**
+ * Put the table of an address in place, keeping the row that the keys are on.
+ *
+ * Answers may overtake each other: one that a later load was asked for meanwhile is dropped. The address holds from the
+ * beginning, so that a refresh which comes before the answer asks for the same.
+ */
 async function load(wanted, { push = false } = {}) {
+  loads += 1;
+  const number = loads;
+  address = wanted;
+  if (push) history.pushState(null, "", wanted);
   const query = wanted.includes("?") ? wanted.slice(wanted.indexOf("?")) : "";
   const answer = await fetch(`/worklist/table${query}`, { headers: { Accept: "text/html" } });
   if (answer.redirected || answer.status === 401) return location.reload();
   if (!answer.ok) return undefined;
   const html = await answer.text();
-  if (push) history.pushState(null, "", wanted);
-  address = wanted;
+  if (number !== loads) return undefined;
   const current = currentRow()?.dataset.study;
   const scroll = table.querySelector(".table-scroll")?.scrollLeft ?? 0;
   table.innerHTML = html;
@@ -114,9 +121,5 @@ const note = (data) => {
 listen(
   table.querySelector("[data-newest]").dataset.newest,
   { study: note, image: note, signed: note, reload: () => location.reload() },
-  (on) => {
-    live.className = `chip ${on ? "on" : "off"}`;
-    live.querySelector("span:last-child").textContent = on ? live.dataset.on : live.dataset.off;
-    live.title = on ? t("New results appear by themselves") : t("The connection is made again by itself");
-  },
+  shownIn(document.getElementById("live")),
 );
