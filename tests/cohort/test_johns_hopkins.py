@@ -139,7 +139,7 @@ def test_real_chart(meta):
 def test_whole_import_around_the_real_chart(meta, tmp_path, make_patient_data, make_screen):
     screens = [make_screen(seed, width=34, margin=12)[0] for seed in range(5)]
     file = make_patient_data(tmp_path / "PatientData.mat", meta / "im_muscle_chart.mat", screens)
-    result = import_cohort(tmp_path, tmp_path / "out", quiet=True)
+    result = import_cohort(tmp_path, tmp_path.with_name(f"{tmp_path.name}-out"), quiet=True)
     assert result.reason == f"it holds {file.name}"
     assert (result.cohort.info.images, result.cohort.info.patients, result.failures) == (2752, 62, ())
     row = result.cohort.table.iloc[7]
