@@ -97,6 +97,29 @@ def pool_files(
     return keys, pooled, np.array([held[key] for key in keys], dtype=np.intp)
 
 
+def file_keys(names: Sequence[str]) -> list[str | int]:
+    """What tells files apart, for :func:`pool_files`: a name that frames share, and of an image without one its place.
+
+    Examples
+    --------
+    >>> file_keys(["loop", "loop", ""])
+    ['loop', 'loop', 2]
+    """
+    return [name or place for place, name in enumerate(names)]
+
+
+def mean_over_files(values: Sequence[float], files: Sequence[Hashable]) -> float:
+    """Mean over files of the mean over their frames, of a measure of each frame; as :func:`pool_files` pools classes.
+
+    Examples
+    --------
+    >>> mean_over_files([1.0, 1.0, 4.0], ["loop", "loop", "still"])
+    2.5
+    """
+    _, per_file = pool_probabilities(np.array(values, dtype=np.float64)[:, None], files)
+    return float(per_file.mean())
+
+
 def apply_temperature(
     probabilities: NDArray[np.floating], temperature: float | NDArray[np.floating]
 ) -> NDArray[np.float64]:

@@ -108,6 +108,15 @@ def take(database: Database, store: FileStore) -> Callable[..., Accepted]:
     return accepted
 
 
+@pytest.fixture
+def postgresql_database(postgresql_url: str, tmp_path: Path) -> Iterator[Database]:
+    """Opened and migrated, on a PostgreSQL server."""
+    opened = Database(ClinicSettings(data=tmp_path, database_url=postgresql_url))
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """URL of a private PostgreSQL server; skips where none is installed."""

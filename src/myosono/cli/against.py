@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from myosono.cli.compare import print_comparison
+from myosono.cli.evaluate import read_source
 from myosono.cli.output import console, print_json, typed_command, written
 from myosono.errors import PredictionsError, UsageError
 from myosono.provenance import machine, now, versions
@@ -65,18 +66,13 @@ def evaluate_against(
 
 
 def _read(sources: Sequence[Path]) -> list[_Tool]:
-    from myosono.evaluation import read_predictions
-
     names = [source.name if source.is_dir() else source.stem for source in sources]
     if len(set(names)) < len(names):
         raise UsageError(f"two of the sources are called alike: {', '.join(names)}", remedy="Rename one of them")
     tools: list[_Tool] = []
     for source, name in zip(sources, names, strict=True):
-        if not source.exists():
-            raise UsageError("does not exist", path=source, remedy="Name a run folder or a predictions table.")
-        table = source / "predictions.parquet" if source.is_dir() else source
-        classes = tools[0].predictions.classes if tools else None
-        tool = _Tool(name, read_predictions(table, classes=classes))
+        predictions, _ = read_source(source, tools[0].predictions.classes if tools else None)
+        tool = _Tool(name, predictions)
         if tools:
             _check_pairs(tools[0].predictions, tool.predictions)
         tools.append(tool)

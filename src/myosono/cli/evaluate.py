@@ -14,9 +14,11 @@ from myosono.extras import require_train
 from myosono.formats import RUN_FORMAT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from myosono.evaluation import Estimate, Evaluation
+    from myosono.evaluation import Estimate, Evaluation, Predictions
 
 _LEVELS = {"image": "Images", "muscle": "Muscles", "patient": "Patients"}
 _METRICS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "auc": "AUC"}
@@ -43,7 +45,7 @@ def evaluate_command(
 ) -> None:
     """Metrics with intervals, calibration and a report, from a run or from another tool's predictions."""
     require_train("myosono evaluate")
-    from myosono.evaluation import evaluate, read_predictions
+    from myosono.evaluation import evaluate
     from myosono.reporting import write_evaluation_report, write_run_report
 
     if against:
@@ -51,17 +53,14 @@ def evaluate_command(
 
         evaluate_against(source, against, out, resamples=resamples, seed=seed, as_json=as_json)
         return
-    if not source.exists():
-        raise UsageError("does not exist", path=source, remedy="Name a run folder or a predictions table.")
+    predictions, facts = read_source(source)
     if source.is_dir():
-        facts = _run_facts(source)
-        predictions = read_predictions(source / "predictions.parquet", classes=facts.get("classes"))
         found = evaluate(predictions, resamples=resamples, seed=seed, split=facts.get("split"))
         folder = out or source
         _write_metrics(folder, found)
         report = write_run_report(source, found, out_dir=folder)
     else:
-        found = evaluate(read_predictions(source), resamples=resamples, seed=seed)
+        found = evaluate(predictions, resamples=resamples, seed=seed)
         folder = out or source.with_name(f"{source.stem}_evaluation")
         _write_metrics(folder, found)
         report = write_evaluation_report(folder, found, source=source)
@@ -70,6 +69,31 @@ def evaluate_command(
     else:
         print_summary(found, console())
         written(report, "report")
+
+
+def read_source(source: Path, classes: Sequence[str] | None = None) -> tuple[Predictions, dict[str, Any]]:
+    """Predictions of a run folder or of a table, and the run's facts, none of a table.
+
+    Parameters
+    ----------
+    classes
+        In the wanted order; by default the run's, or as the table has them.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing there.
+    RunError, PredictionsError
+        If a run is not finished or damaged, or a table is not understood.
+    """
+    from myosono.evaluation import read_predictions
+
+    if not source.exists():
+        raise UsageError("does not exist", path=source, remedy="Name a run folder or a predictions table.")
+    if not source.is_dir():
+        return read_predictions(source, classes=classes), {}
+    facts = _run_facts(source)
+    return read_predictions(source / "predictions.parquet", classes=classes or facts.get("classes")), facts
 
 
 def _run_facts(run: Path) -> dict[str, Any]:

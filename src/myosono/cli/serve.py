@@ -137,7 +137,7 @@ def require_existing(settings: ClinicSettings) -> None:
     ClinicError
         The folder holds no database, and none is named elsewhere.
     """
-    if settings.database_url is None and not (settings.data / "clinic.db").is_file():
+    if not settings.has_database:
         raise ClinicError("no clinic here", path=settings.data, remedy="Give its folder with --data.")
 
 

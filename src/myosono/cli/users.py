@@ -124,9 +124,9 @@ def _session(data: Path | None, database_url: str | None, *, new: bool = False) 
     from myosono.clinic.settings import DEFAULT_DATA, load_settings
 
     settings = load_settings(data or DEFAULT_DATA, database_url=database_url)
+    begins = not settings.has_database
     if not new:
         require_existing(settings)
-    begins = settings.database_url is None and not (settings.data / "clinic.db").is_file()
     database = Database(settings)
     try:
         upgrade(database)

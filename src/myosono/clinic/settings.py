@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from myosono.errors import DAMAGED_TEXT, ClinicError
 
 SETTINGS_FILE = "clinic.toml"
+DATABASE_FILE = "clinic.db"
 DEFAULT_DATA = Path("clinic")
 DEMO_MARK = "THIS-IS-A-DEMO.txt"
 """A file that says of a data folder that nothing in it need be kept."""
@@ -134,7 +135,12 @@ class ClinicSettings(_Strict):
     @property
     def url(self) -> str:
         """The database's URL, the default filled in."""
-        return self.database_url or f"sqlite:///{(self.data / 'clinic.db').resolve()}"
+        return self.database_url or f"sqlite:///{(self.data / DATABASE_FILE).resolve()}"
+
+    @property
+    def has_database(self) -> bool:
+        """Whether there is a clinic: a database that is named elsewhere counts as one."""
+        return self.database_url is not None or (self.data / DATABASE_FILE).is_file()
 
     @property
     def files(self) -> Path:

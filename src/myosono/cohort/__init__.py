@@ -6,13 +6,14 @@ See docs/architecture.md for the columns, and :mod:`myosono.cohort.simulation` f
 from myosono.cohort.folder import new_cohort_folder
 from myosono.cohort.overlap import FoldOverlap, split_overlap
 from myosono.cohort.schema import COLUMNS, OPTIONAL_COLUMNS, label_conflicts, ordered_classes, validate_table
-from myosono.cohort.splits import SPLIT_KINDS, Split, make_split, roles_sha256
+from myosono.cohort.splits import ROLES_KEY, SPLIT_KINDS, Split, fold_sha256, make_split, roles_sha256
 from myosono.cohort.store import Cohort, CohortInfo, is_cohort, write_cohort
 from myosono.cohort.tasks import TASKS, Task, default_task, get_task
 
 __all__ = [
     "COLUMNS",
     "OPTIONAL_COLUMNS",
+    "ROLES_KEY",
     "SPLIT_KINDS",
     "TASKS",
     "Cohort",
@@ -21,6 +22,7 @@ __all__ = [
     "Split",
     "Task",
     "default_task",
+    "fold_sha256",
     "get_task",
     "is_cohort",
     "label_conflicts",

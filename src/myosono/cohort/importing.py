@@ -23,7 +23,7 @@ from myosono.cohort.near_duplicates import (
     similarity_groups,
 )
 from myosono.cohort.readers import Failure, ReadOptions, Shot, Source, choose_reader
-from myosono.cohort.schema import OPTIONAL_COLUMNS, label_conflict_error, ordered_classes, validate_table
+from myosono.cohort.schema import OPTIONAL_COLUMNS, clips_of, label_conflict_error, ordered_classes, validate_table
 from myosono.cohort.store import FAILURES, FOLDS, IMAGES, Cohort, CohortInfo, is_cohort, write_cohort
 from myosono.errors import CohortError, UsageError
 from myosono.hashing import sha256_bytes
@@ -265,18 +265,15 @@ def _group_patients(store: _Store, options: ReadOptions) -> tuple[pd.DataFrame, 
         note = (
             "patients are unknown: each image counts as its own patient, so patient-level figures are image-level ones"
         )
-        alone = _clips(table).where(_clips(table) != "", table["image_id"])
+        clips = clips_of(table)
+        alone = clips.where(clips != "", table["image_id"])
         return table.assign(patient_id=alone, exam_id=alone), [note]
     pairs = similar_pairs(store.prints)
-    joined = [*pairs, *_frames_together(_clips(table))]
+    joined = [*pairs, *_frames_together(clips_of(table))]
     names = [f"group-{number + 1:05d}" for number in similarity_groups(len(table), joined)]
     groups = f"{len(set(names)):,} groups of near-duplicates ({len(pairs)} pairs)"
     note = f"patients are unknown: {len(table):,} images form {groups}"
     return table.assign(patient_id=names, exam_id=names), [note]
-
-
-def _clips(table: pd.DataFrame) -> pd.Series[str]:
-    return table["clip"] if "clip" in table else pd.Series("", index=table.index)
 
 
 def _frames_together(clips: pd.Series[str]) -> list[SimilarPair]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from myosono.cohort.schema import clips_of
 from myosono.cohort.store import Cohort
 from myosono.errors import CohortError
+from myosono.pooling import file_keys, mean_over_files
 from myosono.progress import track
 from myosono.quantification import MINIMUM_NORMALS, Quantifier, Reference, SiteMeasure, fit_reference, mask_names
 
@@ -103,15 +105,7 @@ def _site(key: Any, group: pd.DataFrame) -> SiteMeasure:
         muscle=muscle,
         side=side,
         device=device,
-        echo_intensity=_over_files(group),
+        echo_intensity=mean_over_files(group["echo_intensity"].tolist(), file_keys(clips_of(group).tolist())),
         age=None if math.isnan(age) else age,
         sex=sex if sex in ("F", "M") else "",
     )
-
-
-def _over_files(group: pd.DataFrame) -> float:
-    """Mean over files of the mean over their frames, as a study is measured: a clip is one of the shots."""
-    if "clip" not in group:
-        return float(group["echo_intensity"].mean())
-    files = group["clip"].where(group["clip"] != "", group["image_id"] + "\tstill")
-    return float(group["echo_intensity"].groupby(files).mean().mean())

@@ -106,6 +106,11 @@ def label_conflicts(table: pd.DataFrame) -> dict[str, list[str]]:
     return {str(patient): sorted(map(str, group)) for patient, group in crowded.groupby("patient_id")["label"]}
 
 
+def clips_of(table: pd.DataFrame) -> pd.Series[Any]:
+    """The column ``clip`` of a cohort table, ``""`` throughout where it has none."""
+    return table["clip"] if "clip" in table else pd.Series("", index=table.index)
+
+
 def ordered_classes(labels: Iterable[str]) -> tuple[str, ...]:
     """Class names in the order used everywhere: Normal, IBM, PM, DM for this disease, else alphabetical.
 

@@ -75,6 +75,10 @@ class Split:
         return {"kind": self.kind, "leaks": self.leaks, "overlap": [fold.to_dict() for fold in self.overlap]}
 
 
+ROLES_KEY = "roles_sha256"
+"""Of a model file's ``split``: `fold_sha256` of the fold that it was exported from; absent in older files."""
+
+
 def roles_sha256(image_ids: Iterable[str], roles: Iterable[str]) -> str:
     """Hash of who trains, validates and tests in one fold, whatever the order: by it a model file knows its own run.
 
@@ -84,6 +88,12 @@ def roles_sha256(image_ids: Iterable[str], roles: Iterable[str]) -> str:
         Of one fold, side by side.
     """
     return sha256_lines(sorted(f"{image_id}\t{role}" for image_id, role in zip(image_ids, roles, strict=True)))
+
+
+def fold_sha256(table: pd.DataFrame, fold: int) -> str:
+    """`roles_sha256` of one fold of a split's table, such as a run's ``splits.parquet``."""
+    rows = table[table["fold"] == fold]
+    return roles_sha256(rows["image_id"], rows["role"])
 
 
 def make_split(

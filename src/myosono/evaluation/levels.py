@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myosono.evaluation.table import Predictions
-from myosono.pooling import pool_files
+from myosono.pooling import file_keys, pool_files
 
 Level = Literal["image", "muscle", "patient"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -100,10 +100,10 @@ def units_at(level: Level, predictions: Predictions, probabilities: NDArray[np.f
     )
 
 
-def _files(predictions: Predictions) -> list[tuple[str, str] | int]:
+def _files(predictions: Predictions) -> list[str | int]:
     """What counts as one file: the frames of a clip within a fold, and each row that belongs to none."""
     table = predictions.table
     if "clip" not in table:
         return list(range(len(table)))
     clips = zip(table["fold"], table["clip"], strict=True)
-    return [(fold, clip) if clip else row for row, (fold, clip) in enumerate(clips)]
+    return file_keys([f"{fold}\t{clip}" if clip else "" for fold, clip in clips])

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from myosono.cohort import Cohort, roles_sha256
+from myosono.cohort import ROLES_KEY, Cohort, fold_sha256
 from myosono.errors import ArtefactError, UsageError
 from myosono.evaluation import Evaluation, evaluate
 from myosono.export.calibrate import calibration_metadata
@@ -250,7 +250,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
         "started_from": run.facts["model"].get("started_from", "random weights"),
         "simulated": cohort["simulated"],
         "cohort": {key: cohort[key] for key in ("name", "content_hash", "licence", "images", "patients")},
-        "split": {"kind": split["kind"], "leaks": split["leaks"], "fold": fold, "roles_sha256": _roles(run, fold)},
+        "split": {"kind": split["kind"], "leaks": split["leaks"], "fold": fold, ROLES_KEY: _roles(run, fold)},
         "evidence": stated_evidence(evaluate(table, classes=run.classes, split=split)),
         "params": run.facts["model"]["params"],
         "macs": run.facts["model"]["macs"],
@@ -261,8 +261,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
 
 
 def _roles(run: Run, fold: int) -> str:
-    rows = pd.read_parquet(run.path / "splits.parquet").query("fold == @fold")
-    return roles_sha256(rows["image_id"], rows["role"])
+    return fold_sha256(pd.read_parquet(run.path / "splits.parquet"), fold)
 
 
 def _on_cohort(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from myosono.errors import ImageError, UsageError
 from myosono.imaging import Area
-from myosono.pooling import pool_probabilities
+from myosono.pooling import file_keys, mean_over_files
 from myosono.quantification.echo import echo_intensity
 from myosono.quantification.masks import read_mask
 from myosono.quantification.proposal import RegionModel
@@ -226,7 +226,7 @@ class Quantifier:
 def _pool(
     patient: str, muscle: str | None, side: str | None, device: str | None, members: Sequence[MeasuredImage]
 ) -> SiteQuantities:
-    files: list[Hashable] = [item.file or number for number, item in enumerate(members)]
+    files = file_keys([item.file for item in members])
     measures = [item.quantities for item in members]
     echo = [one.echo_intensity.mean for one in measures if one.echo_intensity is not None]
     muscles = [None if one.muscle_thickness is None else one.muscle_thickness.mm for one in measures]
@@ -238,7 +238,7 @@ def _pool(
         device=device,
         images=len(members),
         proposed=any(one.region is not None and one.region.origin == "proposed" for one in measures),
-        echo_intensity=_over_files(echo, files),
+        echo_intensity=mean_over_files(echo, files),
         muscle_thickness_mm=_mean(muscles, files),
         subcutaneous_thickness_mm=_mean(above, files),
         z_score=None,
@@ -249,15 +249,9 @@ def _scored(site: SiteQuantities, score: ZScore | None) -> SiteQuantities:
     return replace(site, z_score=score)
 
 
-def _mean(values: Sequence[float | None], files: Sequence[Hashable]) -> float | None:
+def _mean(values: Sequence[float | None], files: Sequence[str | int]) -> float | None:
     known = [value for value in values if value is not None]
-    return _over_files(known, files) if known and len(known) == len(values) else None
-
-
-def _over_files(values: Sequence[float], files: Sequence[Hashable]) -> float:
-    """Mean over files of the mean over their frames: a long clip does not outvote the other shots."""
-    _, per_file = pool_probabilities(np.array(values)[:, None], files)
-    return float(per_file.mean())
+    return mean_over_files(known, files) if known and len(known) == len(values) else None
 
 
 def _study_notes(sites: Sequence[SiteQuantities], images: Sequence[MeasuredImage]) -> tuple[str, ...]:

@@ -10,11 +10,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from myosono.cohort import Cohort, roles_sha256
+from myosono.cohort import ROLES_KEY, Cohort, fold_sha256
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, RunError, UsageError
-
-ROLES_KEY = "roles_sha256"
-"""Of a model file's ``split``: the hash of who trained, validated and tested; absent in older files."""
 
 Standing = Literal["held_out", "other_cohort", "unknown", "unproven", "leaking"]
 """Known test patients; another cohort; the training cohort with patients unknown; test patients of a run that may be
@@ -131,7 +128,7 @@ def _test_images(folder: Path, metadata: Mapping[str, Any]) -> frozenset[str] | 
         raise RunError(f"the split cannot be read: {error}", path=source) from error
     rows = table[table["fold"] == split["fold"]]
     # A run of another seed or number of folds has the same cohort, network and kind of split, and other patients.
-    if ROLES_KEY in split and split[ROLES_KEY] != roles_sha256(rows["image_id"], rows["role"]):
+    if ROLES_KEY in split and split[ROLES_KEY] != fold_sha256(table, split["fold"]):
         return None
     return frozenset(str(name) for name in rows.loc[rows["role"] == "test", "image_id"])
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from myosono.clinic.accounts.users import create_user, find_user, set_disabled, set_role
 from myosono.clinic.database.engine import Database
-from myosono.clinic.database.migrate import upgrade
 from myosono.clinic.database.models import User
-from myosono.clinic.settings import ClinicSettings
 from myosono.errors import ForbiddenError
 
 WORDS = "several unrelated words"
@@ -22,11 +18,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def database(postgresql_url: str, tmp_path: Path) -> Iterator[Database]:
-    opened = Database(ClinicSettings(data=tmp_path, database_url=postgresql_url))
-    upgrade(opened)
-    yield opened
-    opened.close()
+def database(postgresql_database: Database) -> Database:
+    return postgresql_database
 
 
 @pytest.mark.parametrize("disable", [False, True])

@@ -29,6 +29,14 @@ def send(database, store, tmp_path) -> Callable[..., UploadOutcome]:
     return sent
 
 
+def ultrasound() -> Path:
+    """A real DICOM image that pydicom brings."""
+    path = get_testdata_file("US1_UNCR.dcm", download=False)
+    if path is None:
+        pytest.skip("pydicom's test file US1_UNCR.dcm is not installed")
+    return Path(path)
+
+
 def packed(members: dict[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -56,18 +64,14 @@ def test_names_part_patients(send, database, make_muscle) -> None:
 
 
 def test_dicom_goes_by_its_header(send, database, make_muscle) -> None:
-    path = get_testdata_file("US1_UNCR.dcm", download=False)
-    if path is None:
-        pytest.skip("pydicom's test file US1_UNCR.dcm is not installed")
-    outcome = send(packed({"a.dcm": Path(path).read_bytes(), "b.png": make_muscle(1)}), "all.zip")
+    path = ultrasound()
+    outcome = send(packed({"a.dcm": path.read_bytes(), "b.png": make_muscle(1)}), "all.zip")
     assert len({one.study_id for one in outcome.accepted}) == 2
 
 
 def without_study(patient: str, number: int) -> bytes:
     """A DICOM image whose Study Instance UID an anonymiser took away."""
-    path = get_testdata_file("US1_UNCR.dcm", download=False)
-    if path is None:
-        pytest.skip("pydicom's test file US1_UNCR.dcm is not installed")
+    path = ultrasound()
     dataset = dcmread(path)
     del dataset.StudyInstanceUID
     dataset.PatientID, dataset.SOPInstanceUID = patient, f"1.2.840.6.{number}"
@@ -85,9 +89,7 @@ def test_headers_without_a_study_are_parted_by_their_patient(send, database) -> 
 
 
 def test_an_image_of_another_patient_is_refused_and_the_others_are_taken(send) -> None:
-    path = get_testdata_file("US1_UNCR.dcm", download=False)
-    if path is None:
-        pytest.skip("pydicom's test file US1_UNCR.dcm is not installed")
+    path = ultrasound()
     members = {}
     for number, patient in enumerate(("A", "B", "A")):
         dataset = dcmread(path)

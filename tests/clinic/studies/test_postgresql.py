@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from myosono.clinic.database.engine import Database
-from myosono.clinic.database.migrate import upgrade
-from myosono.clinic.settings import ClinicSettings
 from myosono.clinic.studies.agreement import measure_agreement
 from myosono.clinic.studies.drift import measure_drift
 from myosono.clinic.studies.opinions import Author, Opinion, amend, sign
@@ -22,11 +18,8 @@ SICK = {"Normal": 0.1, "IBM": 0.7, "PM": 0.1, "DM": 0.1}
 
 
 @pytest.fixture
-def database(postgresql_url: str, tmp_path: Path) -> Iterator[Database]:
-    opened = Database(ClinicSettings(data=tmp_path, database_url=postgresql_url))
-    upgrade(opened)
-    yield opened
-    opened.close()
+def database(postgresql_database: Database) -> Database:
+    return postgresql_database
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from myosono.cohort import Cohort, roles_sha256
+from myosono.cohort import ROLES_KEY, Cohort, fold_sha256
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, RunError, UsageError
 from myosono.evaluation import Evaluation
 from myosono.reading.artefact import Artefact
@@ -196,9 +196,8 @@ def _model(path: Path, content_hash: Any, splits: pd.DataFrame) -> ModelFile:
     if (found.metadata.get("cohort") or {}).get("content_hash") != content_hash:
         raise UsageError("was not exported from this run: its cohort is another", path=path)
     split = found.metadata["split"]
-    rows = splits[splits["fold"] == split.get("fold")]
-    stated = split.get("roles_sha256")  # older files do not say whom they were trained and tested on
-    if stated is not None and stated != roles_sha256(rows["image_id"], rows["role"]):
+    stated = split.get(ROLES_KEY)  # older files do not say whom they were trained and tested on
+    if stated is not None and stated != fold_sha256(splits, split["fold"]):
         raise UsageError("was not exported from this run: it was trained and tested on other patients", path=path)
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from myosono.cohort import ROLES_KEY
 from myosono.errors import UsageError
 from myosono.evaluation import Estimate
 from myosono.evaluation.result import METRICS, PatientResult
@@ -126,7 +127,7 @@ def _tested(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
     if "cohort" in evidence:  # recalibrated, and measured on a cohort of its own
         return str(evidence["cohort"]), str(metadata.get("task"))
     # Two seeds share cohort, kind of split, fold and number of test patients: only the roles tell them apart.
-    known = (metadata.get("cohort") or {}).get("content_hash"), metadata["split"].get("roles_sha256")
+    known = (metadata.get("cohort") or {}).get("content_hash"), metadata["split"].get(ROLES_KEY)
     return tuple(map(str, known)) if all(known) else None
 
 

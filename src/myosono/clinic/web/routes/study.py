@@ -37,7 +37,6 @@ def study_page(request: Request, study_id: Id, user: User) -> HTMLResponse:
         "study.html",
         draft=draft,
         mine=[one for one in view.opinions if one.user == user.name and one.signed_at is not None],
-        amended={one.amends_id for one in view.opinions if one.signed_at is not None},
         newest=newest,
         diagnoses=diagnoses(view.classes or tuple(DIAGNOSES)),
         peers=request.app.state.settings.pacs.peers,
