@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from myosono.cli.compare import compare_command, print_comparison
 from myosono.cli.evaluate import evaluate_command
 from myosono.errors import PredictionsError, UsageError
 from myosono.evaluation import read_predictions
-from myosono.evaluation.comparison import UNKNOWN_SPLIT, Condition, Contender, compare, make_entry
+from myosono.evaluation.comparison import AS_GIVEN, UNKNOWN_SPLIT, Condition, Contender, compare, make_entry
+from myosono.formats import RUN_FORMAT
 
 CLASSES = ("Normal", "PM", "DM")
 
@@ -79,10 +81,42 @@ def test_tables_of_two_tools_are_paired(tables, capsys):
     assert json.loads(capsys.readouterr().out)["resamples"] == 200
 
 
+def test_runs_say_how_they_were_split(tables, tmp_path, capsys):
+    def a_run(name: str, split: dict[str, object]) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        read_predictions(tables / "theirs.csv").table.to_parquet(folder / "predictions.parquet")
+        facts = {"format": RUN_FORMAT, "classes": list(CLASSES), "split": split}
+        (folder / "run.json").write_text(json.dumps(facts))
+        return folder
+
+    patient, image = {"kind": "patient", "leaks": False}, {"kind": "image", "leaks": True}
+    first, second, leaking = a_run("first", patient), a_run("second", patient), a_run("leaking", image)
+    page = tmp_path / "out" / "report.html"
+    for others, told, untold in (
+        ([second], [], ["Unknown split", "A split that leaks"]),
+        ([leaking], ["A split that leaks", "Unknown split"], []),
+        ([tables / "ours.csv"], ["Unknown split"], ["A split that leaks"]),
+    ):
+        evaluate_command(first, against=others, out=page.parent, resamples=50)
+        text = page.read_text(encoding="utf-8")
+        assert all(words in text for words in told)
+        assert not any(words in text for words in untold)
+    assert "leaks patients" in capsys.readouterr().out
+
+
+def test_a_table_that_tests_a_patient_in_two_folds_is_marked(tables):
+    for name in ("ours", "theirs"):
+        read = pd.read_csv(tables / f"{name}.csv")
+        read.assign(fold=read["image_id"].str[1:].astype(int) % 2).to_csv(tables / f"{name}.csv", index=False)
+    evaluate_command(tables / "ours.csv", against=[tables / "theirs.csv"], out=tables, resamples=50)
+    assert "A split that leaks" in (tables / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_fits_the_screen(tables, width):
     read = [read_predictions(tables / f"{name}.csv") for name in ("ours", "theirs")]
-    where = [Condition("mine", "label", "patient"), Condition("mine", "label", UNKNOWN_SPLIT)]
+    where = [Condition("mine", "label", "patient"), Condition("mine", AS_GIVEN, UNKNOWN_SPLIT)]
     entries = [
         make_entry(Contender(name), condition, 0, predictions, of_folds=1)
         for condition in where

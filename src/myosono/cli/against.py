@@ -15,6 +15,7 @@ from myosono.provenance import machine, now, versions
 
 if TYPE_CHECKING:
     from myosono.evaluation import Predictions
+    from myosono.evaluation.comparison import Condition
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class _Tool:
 
     name: str
     predictions: Predictions
+    split: str | None
+    """Kind of its split; None for a table, which does not tell."""
+    leaks: bool
+    """Its run says so, or its table shows patients on both sides."""
 
 
 def evaluate_against(
@@ -47,11 +52,11 @@ def evaluate_against(
         If a table cannot be read, has other classes, shares no image with the first, or says something else of an
         image's patient or target.
     """
-    from myosono.evaluation.comparison import UNKNOWN_SPLIT, Condition, Contender, compare, make_entry
+    from myosono.evaluation.comparison import Contender, compare, make_entry
     from myosono.reporting import write_comparison
 
     tools = _read([first, *others])
-    where = Condition("predictions", "as given", UNKNOWN_SPLIT)
+    where = _condition(tools)
     folds = len(tools[0].predictions.rows("test").folds)
     entries = [make_entry(Contender(tool.name), where, 0, tool.predictions, of_folds=folds) for tool in tools]
     found = compare(entries, flagship=Contender(tools[0].name), resamples=resamples, seed=seed, quiet=as_json)
@@ -66,17 +71,30 @@ def evaluate_against(
 
 
 def _read(sources: Sequence[Path]) -> list[_Tool]:
+    from myosono.evaluation import find_shared_patients
+
     names = [source.name if source.is_dir() else source.stem for source in sources]
     if len(set(names)) < len(names):
         raise UsageError(f"two of the sources are called alike: {', '.join(names)}", remedy="Rename one of them")
     tools: list[_Tool] = []
     for source, name in zip(sources, names, strict=True):
-        predictions, _ = read_source(source, tools[0].predictions.classes if tools else None)
-        tool = _Tool(name, predictions)
+        predictions, facts = read_source(source, tools[0].predictions.classes if tools else None)
+        split = facts.get("split") or {}
+        leaks = bool(split.get("leaks")) or find_shared_patients(predictions).leaks
+        tool = _Tool(name, predictions, split.get("kind"), leaks)
         if tools:
             _check_pairs(tools[0].predictions, tool.predictions)
         tools.append(tool)
     return tools
+
+
+def _condition(tools: Sequence[_Tool]) -> Condition:
+    """The split is known if every tool is a run of that kind; one leaking tool spoils the comparison."""
+    from myosono.evaluation.comparison import AS_GIVEN, UNKNOWN_SPLIT, Condition
+
+    kinds = {tool.split for tool in tools}
+    known = kinds.pop() if len(kinds) == 1 else None
+    return Condition("predictions", AS_GIVEN, known or UNKNOWN_SPLIT, leaks=any(tool.leaks for tool in tools))
 
 
 def _check_pairs(first: Predictions, other: Predictions) -> None:

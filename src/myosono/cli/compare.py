@@ -197,10 +197,10 @@ def print_comparison(found: Comparison, screen: Console) -> None:
 
 def _extent(score: ModelScore, row: Mapping[str, Any]) -> str:
     """How much of the cohort a score is of; the seeds of another tool are not known."""
-    from myosono.evaluation.comparison import UNKNOWN_SPLIT
+    from myosono.evaluation.comparison import AS_GIVEN
 
     folds = f"{score.folds} of {score.of_folds} fold{'s' if score.of_folds != 1 else ''}"
-    if score.condition.split == UNKNOWN_SPLIT:
+    if score.condition.task == AS_GIVEN:
         return folds
     return f"{folds}, seed{'s' if len(score.seeds) != 1 else ''} {row['seeds']}"
 

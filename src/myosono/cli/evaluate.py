@@ -150,7 +150,7 @@ def print_summary(found: Evaluation, to: Console) -> None:
             f"{1 - conformal.alpha:.2f}); {_cell(found_sets.decided)} get a single class, "
             f"{_cell(found_sets.narrowed)} several, for {_cell(found_sets.abstained)} the tool abstains."
         )
-    if (found.split or {}).get("leaks") or found.shared.several_test_folds or found.shared.test_and_validation:
+    if (found.split or {}).get("leaks") or found.shared.leaks:
         to.print("The split leaks: tested patients were also trained on. These figures overestimate.", style="bold red")
     for warning in found.warnings:
         to.print(warning, style="yellow", markup=False)

@@ -4,6 +4,7 @@ From a predictions table, ours or another tool's, to metrics with intervals over
 prediction sets that may abstain.
 """
 
+from myosono.evaluation.audit import find_shared_patients
 from myosono.evaluation.calibration import (
     Temperatures,
     calibrate_images,
@@ -44,6 +45,7 @@ __all__ = [
     "coverage_range",
     "evaluate",
     "few_patients",
+    "find_shared_patients",
     "fit_conformal",
     "fit_patient_temperature",
     "fit_temperature",

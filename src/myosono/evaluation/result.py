@@ -42,6 +42,11 @@ class SharedPatients:
     several_test_folds: int
     share_of_test_images: float
 
+    @property
+    def leaks(self) -> bool:
+        """Whether the table shows that its split was not by patient."""
+        return bool(self.test_and_validation or self.several_test_folds)
+
 
 @dataclass(frozen=True)
 class ClassMetrics:

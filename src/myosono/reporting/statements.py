@@ -84,7 +84,7 @@ def _leak(evaluation: Evaluation, facts: RunFacts) -> Banner | None:
             "patients it has never seen. Use them to reproduce published figures, not to judge the network."
         )
         return Banner("red", title, text)
-    if shared.several_test_folds or shared.test_and_validation:
+    if shared.leaks:
         text = (
             f"{100 * shared.share_of_test_images:.0f} % of test images belong to patients that the table itself "
             "shows on both sides of a split; these figures overestimate what the network does on patients it has never "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from myosono.evaluation.comparison.compare import compare
 from myosono.evaluation.comparison.delong import DelongTest, delong_test
-from myosono.evaluation.comparison.entry import UNKNOWN_SPLIT, Condition, Contender, Entry, make_entry
+from myosono.evaluation.comparison.entry import AS_GIVEN, UNKNOWN_SPLIT, Condition, Contender, Entry, make_entry
 from myosono.evaluation.comparison.multiplicity import holm
 from myosono.evaluation.comparison.paired import bootstrap_p_value
 from myosono.evaluation.comparison.result import AucTest, Comparison, ModelScore, PairedDifference
 
 __all__ = [
+    "AS_GIVEN",
     "UNKNOWN_SPLIT",
     "AucTest",
     "Comparison",

@@ -35,6 +35,8 @@ class Contender:
 
 UNKNOWN_SPLIT = "unknown"
 """Split of a condition whose predictions do not tell on whom their tools were trained."""
+AS_GIVEN = "as given"
+"""Task of a condition whose predictions were handed in; the seeds of their tools are not known."""
 
 
 @dataclass(frozen=True, order=True)
