@@ -86,7 +86,7 @@ def _show_splits(console: Console, result: AuditResult) -> None:
             colour = "red" if fold.shared_patients else "green"
             table.add_row(
                 split.name.partition(" fold ")[0],
-                str(fold.fold + 1),
+                str(fold.fold),
                 *(f"{count:,}" for count in (fold.train, fold.validation, fold.test)),
                 f"[{colour}]{fold.patient_seen:.1%}[/{colour}]",
                 _percent(fold.site_seen),

@@ -73,7 +73,7 @@ class EpochProgress(pl.Callback):
     bar, task
         The Rich display and its task, counted in batches.
     title
-        For example ``fold 2 of 5``.
+        For example ``fold 1 (2 of 5)``.
     """
 
     def __init__(self, bar: Progress, task: TaskID, title: str, *, quiet: bool) -> None:

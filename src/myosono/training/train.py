@@ -72,7 +72,7 @@ def train(
                 inputs=inputs,
                 folder=folder / f"fold_{fold}",
                 fold=int(fold),
-                title=f"fold {fold + 1} of {split.table['fold'].nunique()}",
+                title=f"fold {fold} ({fold + 1} of {split.table['fold'].nunique()})",
                 quiet=quiet,
             )
             fit_fold(task, bar)
