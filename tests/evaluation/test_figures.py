@@ -38,6 +38,16 @@ def test_figures_are_deterministic(study: pd.DataFrame):
     assert figures.draw_confusion(level, "Patients") == figures.draw_confusion(level, "Patients")
 
 
+def test_a_class_without_units_has_no_percentages(study: pd.DataFrame):
+    absent = study["target"].iloc[0]
+    level = evaluate(study[study["target"] != absent], resamples=0).levels["patient"]
+    svg = check(figures.draw_confusion(level, "Patients"))
+    row = list(level.per_class).index(absent)
+    assert sum(level.confusion[row]) == 0
+    assert [text for text, _ in texts(svg)].count("–") == len(level.per_class)
+    assert f"{absent} –" in str(ElementTree.fromstring(svg).get("aria-label"))
+
+
 def test_training_curves():
     assert "2 epochs" in check(figures.draw_training({"0": LOG, "1": LOG.iloc[:1]}))
     assert figures.draw_training({}) is None
