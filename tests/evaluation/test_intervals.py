@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from myosono.evaluation import Estimate, PatientBootstrap, check_predictions, evaluate, percentile_interval
 from myosono.evaluation.audit import find_shared_patients
+from myosono.evaluation.intervals import exact_share, share_interval
 
 
 def width(estimate: Estimate) -> float:
@@ -51,6 +52,16 @@ def test_undefined_resamples_are_left_out_and_half_of_them_are_too_many():
     assert percentile_interval(0.5, samples).lo is not None
     assert percentile_interval(0.5, np.r_[np.full(60, np.nan), np.ones(40)]) == Estimate(0.5)
     assert percentile_interval(float("nan"), samples) == Estimate(None)
+
+
+def test_draws_that_agree_are_no_certainty():
+    draws = np.ones(100)
+    assert percentile_interval(1.0, draws) == Estimate(1.0)
+    assert share_interval(1.0, draws, 9) == exact_share(1.0, 9)
+    # of a class that some draws lack, and one that most lack
+    assert share_interval(1.0, np.r_[np.full(40, np.nan), np.ones(60)], 3) == exact_share(1.0, 3)
+    assert share_interval(1.0, np.r_[np.full(60, np.nan), np.ones(40)], 3) == Estimate(1.0)
+    assert share_interval(1.0, np.ones(0), 9) == Estimate(1.0)  # no draws, no interval
 
 
 def test_a_class_that_resamples_lose_still_has_defined_macro_averages(make):

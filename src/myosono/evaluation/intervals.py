@@ -5,8 +5,8 @@ drawn with replacement, each with all its images (cluster bootstrap, percentile 
 J R Stat Soc B 69:369). Resamples are not stratified: how many patients of each class a study has is itself uncertain.
 
 Where all draws agree (no patient is read wrongly, or there is only one), they do not tell how far a figure may move. A
-share of patients or of their images then gets the exact bound for so many patients, or no interval between 0 and 1.
-Balanced accuracy, F1 and AUC have no such bound and keep the interval of no width.
+share of patients or of their images that is 0 or 1 then gets the exact bound for so many patients. Balanced accuracy,
+F1, AUC and differences have no such bound: they get no interval rather than one of no width.
 
 A resample may hold no patient of some class. What is undefined there (that class's sensitivity, say) is NaN and left
 out of the percentiles; if that befalls half of the resamples or more, no interval is given.
@@ -69,7 +69,7 @@ class PatientBootstrap:
 
 
 def percentile_interval(value: float, samples: NDArray[np.float64]) -> Estimate:
-    """The value with the range of the central 95 % of its resampled values.
+    """The value with the range of the central 95 % of its resampled values; without one where these all agree.
 
     Parameters
     ----------
@@ -82,6 +82,8 @@ def percentile_interval(value: float, samples: NDArray[np.float64]) -> Estimate:
     --------
     >>> percentile_interval(20.0, np.arange(41.0))
     Estimate(value=20.0, lo=1.0, hi=39.0)
+    >>> percentile_interval(1.0, np.ones(40))
+    Estimate(value=1.0, lo=None, hi=None)
     """
     if np.isnan(value):
         return Estimate(None)
@@ -89,11 +91,15 @@ def percentile_interval(value: float, samples: NDArray[np.float64]) -> Estimate:
     if len(defined) <= _MINIMUM_DEFINED * len(samples):
         return Estimate(float(value))
     lo, hi = np.quantile(defined, _TAILS)
-    return Estimate(float(value), float(lo), float(hi))
+    return Estimate(float(value)) if _agree(lo, hi) else Estimate(float(value), float(lo), float(hi))
+
+
+def _agree(lo: float, hi: float) -> bool:
+    return bool(np.isclose(lo, hi, rtol=0, atol=1e-12))
 
 
 def share_interval(value: float, samples: NDArray[np.float64], patients: int) -> Estimate:
-    """As `percentile_interval`, for a share of units that is known in every draw, without an interval of no width.
+    """As `percentile_interval`, for a share of units; with the exact bound where all draws agree on 0 or 1.
 
     Parameters
     ----------
@@ -108,9 +114,9 @@ def share_interval(value: float, samples: NDArray[np.float64], patients: int) ->
     (Estimate(value=1.0, lo=0.5407418735600996, hi=1.0), Estimate(value=0.5, lo=None, hi=None))
     """
     found = percentile_interval(value, samples)
-    if found.value is None or found.lo is None or found.hi is None or not np.isclose(found.lo, found.hi, atol=1e-12):
-        return found
-    return exact_share(found.value, patients) if found.value in (0.0, 1.0) else Estimate(found.value)
+    enough = np.isnan(samples).sum() < (1 - _MINIMUM_DEFINED) * len(samples)
+    without_width = found.lo is None and found.value in (0.0, 1.0)
+    return exact_share(float(value), patients) if enough and without_width else found
 
 
 def exact_share(value: float, patients: int) -> Estimate:

@@ -107,7 +107,9 @@ class Cell:
         """For people: network, recipe, contest, fold."""
         parts = [self.model_label, self.recipe_name]
         parts += [self.contest.cohort.info.name, self.contest.task, f"{self.contest.split} split"]
-        return " · ".join([*parts, f"seed {self.contest.seed}", f"fold {self.fold} ({self.fold + 1} of {self.contest.folds})"])
+        return " · ".join(
+            [*parts, f"seed {self.contest.seed}", f"fold {self.fold} ({self.fold + 1} of {self.contest.folds})"]
+        )
 
 
 def make_contest(cohort: Cohort, recipe: Recipe) -> Contest:
