@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from myosono.evaluation.comparison import Comparison, Condition, Contender, Entry, compare
+from myosono.networks import record
 
 FLAGSHIPS = {
     128: (
@@ -20,6 +21,8 @@ FLAGSHIPS = {
     96: (Contender("stanet_s", recipe="house_96px"),),
 }
 """By size, what all others are paired with: from random weights, its own starting weights, taught by three of those."""
+KEY = ("model", "pretrained", "recipe", "cohort", "task", "split")
+"""What identifies a row of a comparison."""
 POOLED = ("pocus3", "busi3")
 Kept = tuple[Entry, dict[str, Any]]
 
@@ -31,16 +34,40 @@ def write_tables(kept: Sequence[Kept], folder: Path) -> None:
     rows: list[dict[str, Any]] = []
     paired: list[pd.DataFrame] = []
     for px, flagships in FLAGSHIPS.items():
-        entries = [entry for entry, facts in kept if facts["px"] == px]
-        there = {entry.contender for entry in entries}
-        pool = [condition for condition in dict.fromkeys(e.condition for e in entries) if in_pool(condition)]
-        pools = [pool] if len(pool) == len(POOLED) else []
-        found = [compare(entries, flagship=one, pools=pools, quiet=False) for one in flagships if one in there]
+        found = compared([one for one in kept if one[1]["px"] == px], flagships)
         paired += [paired_rows(one) for one in found]
-        rows += [summary_row(row, kept, costs) for row in found[0].to_rows()] if found else []
+        scores = {tuple(row[key] for key in KEY): row for one in found for row in one.to_rows()}
+        rows += [summary_row(row, kept, costs) for row in scores.values()]
     table = pd.DataFrame(rows).sort_values(["benchmark", "split", "px", "model", "recipe", "pretrained"])
     table.to_csv(folder / "summary.csv", index=False, float_format="%.4f")
     pd.concat(paired, ignore_index=True).to_csv(folder / "paired.csv", index=False, float_format="%.4f")
+
+
+def compared(kept: Sequence[Kept], flagships: Sequence[Contender]) -> list[Comparison]:
+    """Two families of hypotheses, each with a Holm correction of its own.
+
+    Whether a peer is better than the flagship, in each of its ways of training; and what was tried on the way: one
+    decision in the flagship's design, a peer's recipe that its validation patients did not ask for. How much of the
+    one is tried must not decide what is shown of the other.
+    """
+    there = {entry.contender for entry, _ in kept}
+    peers = [entry for entry, facts in kept if not is_trial(entry, facts)]
+    found = [_compare(peers, one) for one in flagships if one in there]
+    trials = [entry for entry, facts in kept if is_trial(entry, facts)]
+    base = flagships[0]
+    if trials and base in there:
+        found.append(_compare([*trials, *(entry for entry in peers if entry.contender == base)], base))
+    return found
+
+
+def is_trial(entry: Entry, facts: dict[str, Any]) -> bool:
+    """Ablations, and peers' recipes on the one fold that they were chosen on; the chosen one goes on to all folds."""
+    return record(entry.contender.model).family == "ablation" or "--stage recipe-choice" in facts["command"]
+
+
+def _compare(entries: Sequence[Entry], flagship: Contender) -> Comparison:
+    pool = [condition for condition in dict.fromkeys(e.condition for e in entries) if in_pool(condition)]
+    return compare(entries, flagship=flagship, pools=[pool] if len(pool) == len(POOLED) else [], quiet=False)
 
 
 def settled(kept: Sequence[Kept]) -> list[Kept]:
@@ -92,7 +119,7 @@ def summary_row(row: dict[str, Any], kept: Sequence[Kept], costs: dict[str, Any]
 def is_of(entry: Entry, row: dict[str, Any]) -> bool:
     one, where = entry.contender, entry.condition
     mine = (one.model, one.pretrained, one.recipe, where.cohort, where.task, where.split)
-    return mine == tuple(row[key] for key in ("model", "pretrained", "recipe", "cohort", "task", "split"))
+    return mine == tuple(row[key] for key in KEY)
 
 
 def paired_rows(found: Comparison) -> pd.DataFrame:

@@ -96,6 +96,21 @@ def test_sizes_are_never_paired(tmp_path: Path) -> None:
     assert pairs == {("resnet18", "house", "stanet_s"), ("resnet18", "house_96px", "stanet_s · house_96px")}
 
 
+def test_ablations_are_corrected_among_themselves(tmp_path: Path) -> None:
+    tables = load(SUITE.with_name("suite_table.py"))
+    (tmp_path / "profile.json").write_text("[]", encoding="utf-8")
+    facts = {"px": 128, "command": "run", "commit": "abc"}
+    peers = [(entry(model, "house"), facts) for model in ("stanet_s", "resnet18")]
+    ablations = [(entry(model, "house"), facts) for model in ("stanet_s_se", "stanet_s_cbam", "stanet_s_garrote")]
+    tables.write_tables(peers, tmp_path)
+    alone = pd.read_csv(tmp_path / "paired.csv")
+    tables.write_tables([*peers, *ablations], tmp_path)
+    both = pd.read_csv(tmp_path / "paired.csv")
+    pd.testing.assert_frame_equal(both[both["model"] == "resnet18"].reset_index(drop=True), alone)
+    assert set(both["model"]) == {"resnet18", "stanet_s_se", "stanet_s_cbam", "stanet_s_garrote"}
+    assert len(pd.read_csv(tmp_path / "summary.csv")) == 5
+
+
 def test_a_seed_that_is_only_begun_waits_for_its_folds() -> None:
     tables = load(SUITE.with_name("suite_table.py"))
     whole, begun = entry("a", "house"), entry("a", "house", seed=1, folds=1)
