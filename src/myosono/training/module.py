@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional
 from myosono.evaluation import apply_temperature, fit_temperature
 from myosono.networks import create_model
 from myosono.networks.preprocess import GREY_MEAN, GREY_STD
-from myosono.pooling import pool_probabilities
+from myosono.pooling import pool_files
 from myosono.training.augment import Augmenter
 from myosono.training.distillation.lessons import Lessons
 from myosono.training.distillation.loss import distillation_loss
@@ -43,6 +44,8 @@ class Classifier(pl.LightningModule):
         Loss weight of each class, shape ``(classes,)``.
     patients
         Patient of every input row, for pooled validation.
+    files
+        File of every input row, where some are frames of one: a patient's files then count alike, as in evaluation.
     steps_per_epoch
         For the schedule.
     fold
@@ -62,13 +65,14 @@ class Classifier(pl.LightningModule):
         patients: np.ndarray[Any, Any],
         steps_per_epoch: int,
         fold: int,
+        files: np.ndarray[Any, Any] | None = None,
         views: Views | None = None,
         lessons: Lessons | None = None,
     ) -> None:
         super().__init__()
         self.recipe = recipe
         self.fold = fold
-        self.patients = patients
+        self.patients, self.files = patients, files
         self.steps_per_epoch = steps_per_epoch
         self.views, self.lessons = views, lessons
         self.network = create_model(
@@ -153,7 +157,9 @@ class Classifier(pl.LightningModule):
         logits, targets, rows = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
         self._seen.clear()
         self.log("val_loss", functional.cross_entropy(logits, targets))
-        for name, value in patient_scores(logits, targets, self.patients[rows.numpy()]).items():
+        seen = rows.numpy()
+        files = None if self.files is None else self.files[seen].tolist()
+        for name, value in patient_scores(logits, targets, self.patients[seen], files).items():
             self.log(name, value, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
@@ -169,11 +175,17 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def patient_scores(logits: Tensor, targets: Tensor, patients: np.ndarray[Any, Any]) -> dict[str, float]:
-    """Class-balanced log loss and balanced accuracy of patients, from image logits ``(N, classes)``."""
+def patient_scores(
+    logits: Tensor, targets: Tensor, patients: np.ndarray[Any, Any], files: Sequence[Hashable] | None = None
+) -> dict[str, float]:
+    """Class-balanced log loss and balanced accuracy of patients, from image logits ``(N, classes)``.
+
+    ``files`` tell which images are frames of one file, and so count as one together; None: none are.
+    """
     raw = torch.softmax(logits.double(), dim=1).numpy()
     temperature = fit_temperature(raw, targets.numpy(), patients.tolist())
-    keys, pooled = pool_probabilities(apply_temperature(raw, temperature), patients.tolist())
+    files = range(len(patients)) if files is None else files
+    keys, pooled, _ = pool_files(apply_temperature(raw, temperature), patients.tolist(), files)
     target_of = dict(zip(patients.tolist(), targets.tolist(), strict=True))
     truth = np.array([target_of[key] for key in keys])
     losses = -np.log(np.clip(pooled[np.arange(len(truth)), truth], 1e-12, None))
