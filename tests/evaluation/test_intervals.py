@@ -89,6 +89,14 @@ def test_repeated_cross_validation_is_no_leak_but_a_split_by_image_is(make):
     assert (by_image.several_test_folds, by_image.share_of_test_images) == (12, 1.0)
 
 
+def test_repeats_are_told_from_a_split_by_image_without_names_of_images(make):
+    study = make(12, validation=False).drop(columns="image_id")
+    repeated = check_predictions(pd.concat([study, study.assign(fold=study["fold"] + 10)]))
+    assert find_shared_patients(repeated).several_test_folds == 0
+    dealt = np.random.default_rng(0).integers(0, 4, len(study))
+    assert find_shared_patients(check_predictions(study.assign(fold=dealt))).several_test_folds > 6
+
+
 def test_all_right_is_no_certainty_and_gets_the_exact_bound(make):
     """Six patients of a class, all decided rightly, had a sensitivity of 1.00 (1.00 to 1.00)."""
     patients = [f"P{number:02}" for number in range(12)]

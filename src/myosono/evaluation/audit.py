@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from myosono.evaluation.calibration import Temperatures, calibration_warnings
 from myosono.evaluation.intervals import FEW_PATIENTS
@@ -60,17 +61,28 @@ def find_shared_patients(predictions: Predictions) -> SharedPatients:
     """
     test, validation = predictions.rows("test").table, predictions.rows("validation").table
     in_both = test.merge(validation[["fold", "patient_id"]].drop_duplicates(), on=["fold", "patient_id"])
-    per_patient = test.groupby("patient_id").agg(folds=("fold", "nunique"))
-    per_patient["images"] = test.groupby(["patient_id", "fold"]).size().groupby("patient_id").max()
-    per_patient["distinct"] = test.groupby("patient_id")["image_id"].nunique()
-    # Repeated cross-validation tests the same images again; a split by image deals different ones to each fold.
-    dealt = per_patient[(per_patient["folds"] > 1) & (per_patient["distinct"] > per_patient["images"])].index
+    dealt = _dealt_out(test, named=predictions.named)
     concerned = set(in_both["patient_id"]) | set(dealt)
     return SharedPatients(
         test_and_validation=int(in_both["patient_id"].nunique()),
         several_test_folds=len(dealt),
         share_of_test_images=float(test["patient_id"].isin(concerned).mean()),
     )
+
+
+def _dealt_out(test: pd.DataFrame, *, named: bool) -> list[str]:
+    """Patients who are tested in several folds, other than by repeated cross-validation.
+
+    Repeats test the same images again, a split by image deals different ones to each fold. Where images have no names,
+    repeats are known by their evenness: every patient in as many folds, with as many images in each.
+    """
+    counts = test.groupby(["patient_id", "fold"]).size().groupby("patient_id").agg(["size", "min", "max"])
+    several = counts["size"] > 1
+    if not named:
+        even = (counts["min"] == counts["max"]).all() and counts["size"].nunique() == 1
+        return [] if even else counts.index[several].tolist()
+    distinct = test.groupby("patient_id")["image_id"].nunique()
+    return counts.index[several & (distinct > counts["max"])].tolist()
 
 
 def _shared(shared: SharedPatients) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +36,14 @@ class Predictions:
         Class names in the order of the probability columns.
     source
         The file it came from, or None.
+    named
+        Whether the table names its images; otherwise ``image_id`` is the row's number.
     """
 
     table: pd.DataFrame
     classes: tuple[str, ...]
     source: Path | None = None
+    named: bool = True
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -60,7 +63,7 @@ class Predictions:
     def rows(self, role: str) -> Predictions:
         """The rows of one role."""
         part = self.table[self.table["role"] == role].reset_index(drop=True)
-        return Predictions(part, self.classes, self.source)
+        return replace(self, table=part)
 
 
 def read_predictions(path: str | Path, *, classes: Sequence[str] | None = None) -> Predictions:
@@ -151,7 +154,7 @@ def check_predictions(
     table[[_PREFIX + name for name in names]] = _probabilities(frame, names, path)
     _check_once_per_fold(table, path)
     _check_one_target(table, path)
-    return Predictions(table, names, path)
+    return Predictions(table, names, path, named="image_id" in frame)
 
 
 def _class_names(frame: pd.DataFrame, classes: Sequence[str] | None, path: Path | None) -> tuple[str, ...]:
