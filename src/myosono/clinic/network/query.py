@@ -9,6 +9,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from myosono.clinic.network.classes import IMAGE_CLASSES
+from myosono.imaging.dicom import stated_text
 
 _KEYS = {
     "patient_id": "PatientID",
@@ -90,8 +91,7 @@ class FoundStudy:
         """From an answer to C-FIND or QIDO-RS."""
 
         def text(keyword: str) -> str:
-            value = dataset.get(keyword)
-            return "" if value is None else str(value).strip()
+            return stated_text(dataset, keyword).strip()
 
         modalities = dataset.get("ModalitiesInStudy") or ()
         count = text("NumberOfStudyRelatedInstances")
