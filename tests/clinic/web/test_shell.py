@@ -266,6 +266,7 @@ def test_errors_are_told_in_chinese_too(failing: Any) -> None:
     page = failing.get("/fail").text
     assert "此处没有内容" in page
     assert "没有用户 7。" in page
+    assert failing.get("/api/fail").json() == {"detail": "no user 7", "message": "没有用户 7。"}
 
 
 def test_a_bad_form_names_the_field(admin: Any) -> None:

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 
 from myosono.clinic.accounts.login import TooManyAttemptsError, WrongPasswordError
 from myosono.clinic.web.headers import security_headers
-from myosono.clinic.web.i18n import N_
-from myosono.clinic.web.pages import render
+from myosono.clinic.web.i18n import N_, translate
+from myosono.clinic.web.pages import language_of, render
 from myosono.clinic.web.security import LoginRequiredError
 from myosono.errors import (
     ClinicError,
@@ -98,12 +98,21 @@ def error_response(request: Request, error: MyosonoError) -> Response:
 
 
 def answer_with(request: Request, status: int, reason: str, remedy: str | None = None) -> Response:
-    """A page, or ``{"detail": ...}``, with a status."""
+    """A page, or ``{"detail": ...}``, with a status; ``message`` too where the reader's language is not English."""
     if not wants_page(request):
         detail = f"{reason.rstrip('.')}. {remedy}" if remedy else reason
-        return JSONResponse({"detail": detail}, status)
+        message = _message(language_of(request), reason, remedy)
+        return JSONResponse({"detail": detail} | ({"message": message} if message else {}), status)
     title = _TITLES.get(status) or http.HTTPStatus(status).phrase
     return render(request, "error.html", status_code=status, status=status, title=title, reason=reason, remedy=remedy)
+
+
+def _message(language: str, reason: str, remedy: str | None) -> str | None:
+    """What a script shows to people in place of ``detail``, which programs may know by its words."""
+    parts = [translate(language, part) for part in (reason, remedy) if part]
+    if parts == [part for part in (reason, remedy) if part]:
+        return None
+    return "".join(f"{part.rstrip('.。')}。" for part in parts)
 
 
 def install(app: FastAPI) -> None:

@@ -40,8 +40,9 @@ export async function request(address, { method = "GET", json, body, signal } = 
   return said;
 }
 
-function detailOf(said) {
-  if (typeof said?.detail === "string") return t(said.detail);
+/** What an answer says that refuses something, in the reader's language; null if it says nothing. */
+export function detailOf(said) {
+  if (typeof said?.detail === "string") return said.message ?? t(said.detail);
   return Array.isArray(said?.detail) ? said.detail.map((one) => one.msg).join("; ") : null;
 }
 

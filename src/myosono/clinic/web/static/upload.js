@@ -1,6 +1,6 @@
 // Uploads by drop or button: files, folders, zip archives. One request a file, so that each is kept or refused for itself.
 
-import { csrfToken, notify, request } from "./http.js";
+import { csrfToken, detailOf, notify, request } from "./http.js";
 import { t } from "./i18n.js";
 
 const AT_ONCE = 3;
@@ -45,7 +45,7 @@ function send(upload, { file, name }, onProgress) {
     post.addEventListener("load", () => {
       if (post.status < 300) resolve(post.response);
       else if (post.status === 401) location.reload();
-      else reject(new Error(typeof post.response?.detail === "string" ? t(post.response.detail) : t("The clinic answered {status}.", post)));
+      else reject(new Error(detailOf(post.response) ?? t("The clinic answered {status}.", post)));
     });
     post.addEventListener("error", () => reject(new Error(t("The connection broke. Send it again."))));
     post.send(file);

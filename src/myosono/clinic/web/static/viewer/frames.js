@@ -1,5 +1,6 @@
 // Frames and maps as bitmaps: fetched once, the nearest kept, the next ones asked for ahead of need.
 
+import { detailOf } from "../http.js";
 import { t } from "../i18n.js";
 
 const KEPT_BYTES = 400 * 1024 * 1024;
@@ -17,7 +18,7 @@ async function load(address) {
   }
   if (!answer.ok) {
     const said = await answer.json().catch(() => null);
-    throw new Error(typeof said?.detail === "string" ? t(said.detail) : t("The clinic answered {status}.", answer));
+    throw new Error(detailOf(said) ?? t("The clinic answered {status}.", answer));
   }
   return createImageBitmap(await answer.blob());
 }
