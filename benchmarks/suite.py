@@ -8,8 +8,8 @@
 `run` continues where it was stopped, also in a fresh clone: finished cells lie in `runs/suite`, and the test
 predictions of every model, recipe, split and seed are kept in `benchmarks/results/predictions` with the hash of the
 cell that each fold came from, so that no fold that is kept is fitted again. From these alone `table` makes
-`benchmarks/results/summary.csv` and `benchmarks/results/paired.csv`. The cohorts are made by the commands in
-`benchmarks/README.md`.
+`benchmarks/results/summary.csv` and `benchmarks/results/paired.csv`, and from those the tables in the READMEs. The
+cohorts are made by the commands in `benchmarks/README.md`.
 """
 
 from __future__ import annotations
@@ -199,9 +199,12 @@ def commit() -> str:
 
 
 def table(arguments: argparse.Namespace) -> int:
+    from suite_readme import Results, written
     from suite_table import write_tables
 
     write_tables(kept_entries(), ROOT / "results")
+    for path, text in written(Results(ROOT / "results"), ROOT.parent).items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -239,7 +242,9 @@ def main() -> int:
     runner.add_argument("--budget-minutes", type=float, help="begin no cell after this")
     runner.add_argument("--workers", type=int, default=2, help="cells at once, one thread each")
     runner.set_defaults(verb=run)
-    verbs.add_parser("table", help="summary.csv and paired.csv from the kept predictions").set_defaults(verb=table)
+    verbs.add_parser(
+        "table", help="summary.csv, paired.csv and the READMEs' tables from the kept predictions"
+    ).set_defaults(verb=table)
     verbs.add_parser("choose", help="recipe_choice.csv from the finished cells of recipe-choice").set_defaults(
         verb=choose
     )

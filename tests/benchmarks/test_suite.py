@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +28,7 @@ def load(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # its dataclasses look themselves up there
     spec.loader.exec_module(module)
     return module
 
@@ -109,6 +111,19 @@ def test_ablations_are_corrected_among_themselves(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(both[both["model"] == "resnet18"].reset_index(drop=True), alone)
     assert set(both["model"]) == {"resnet18", "stanet_s_se", "stanet_s_cbam", "stanet_s_garrote"}
     assert len(pd.read_csv(tmp_path / "summary.csv")) == 5
+
+
+def test_the_readmes_state_what_the_results_say() -> None:
+    readme = load(SUITE.with_name("suite_readme.py"))
+    results = readme.Results(SUITE.parent / "results")
+    found = readme.written(results, SUITE.parent.parent)
+    for path, text in found.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path}: run python benchmarks/suite.py table"
+    one = results.of(("stanet_s", False, "house"))[0]
+    assert (
+        f"{one['macro_auc']:.3f} ({one['macro_auc_lo']:.3f}–{one['macro_auc_hi']:.3f})"
+        in found[SUITE.parent.parent / "README.md"]
+    )
 
 
 def test_a_seed_that_is_only_begun_waits_for_its_folds() -> None:
