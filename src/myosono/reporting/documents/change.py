@@ -93,7 +93,7 @@ def _test_statement(earlier: Version, later: Version) -> str:
     if silent:
         return (
             f"It is unknown whether the same patients were tested: on whom is not said by {' and '.join(silent)} "
-            "(exported by an older version, or without figures: export it again from its run)."
+            "(exported by an older version, or recalibrated without --evidence: export or recalibrate it again)."
         )
     if earlier.test == later.test:
         return "The same patients were tested."
