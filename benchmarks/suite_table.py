@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ FLAGSHIPS = {
 """By size, what all others are paired with: from random weights, its own starting weights, taught by three of those."""
 KEY = ("model", "pretrained", "recipe", "cohort", "task", "split")
 """What identifies a row of a comparison."""
+SMALL = Contender("stanet_xs", recipe="house")
+SMALL_MACS = 60e6
+"""The smaller of ours, and the computation of the peers that it stands against."""
 POOLED = ("pocus3", "busi3")
 Kept = tuple[Entry, dict[str, Any]]
 
@@ -34,7 +37,7 @@ def write_tables(kept: Sequence[Kept], folder: Path) -> None:
     rows: list[dict[str, Any]] = []
     paired: list[pd.DataFrame] = []
     for px, flagships in FLAGSHIPS.items():
-        found = compared([one for one in kept if one[1]["px"] == px], flagships)
+        found = compared([one for one in kept if one[1]["px"] == px], flagships, costs)
         paired += [paired_rows(one) for one in found]
         scores = {tuple(row[key] for key in KEY): row for one in found for row in one.to_rows()}
         rows += [summary_row(row, kept, costs) for row in scores.values()]
@@ -43,16 +46,21 @@ def write_tables(kept: Sequence[Kept], folder: Path) -> None:
     pd.concat(paired, ignore_index=True).to_csv(folder / "paired.csv", index=False, float_format="%.4f")
 
 
-def compared(kept: Sequence[Kept], flagships: Sequence[Contender]) -> list[Comparison]:
-    """Two families of hypotheses, each with a Holm correction of its own.
+def compared(
+    kept: Sequence[Kept], flagships: Sequence[Contender], costs: Mapping[str, Mapping[str, Any]]
+) -> list[Comparison]:
+    """Three families of hypotheses, each with a Holm correction of its own.
 
-    Whether a peer is better than the flagship, in each of its ways of training; and what was tried on the way: one
-    decision in the flagship's design, a peer's recipe that its validation patients did not ask for. How much of the
-    one is tried must not decide what is shown of the other.
+    Whether a peer is better than the flagship, in each of its ways of training; whether a small one is better than the
+    smaller of ours; and what was tried on the way: one decision in the flagship's design, a peer's recipe that its
+    validation patients did not ask for. How much of the one is tried must not decide what is shown of the other.
     """
     there = {entry.contender for entry, _ in kept}
     peers = [entry for entry, facts in kept if not is_trial(entry, facts)]
     found = [_compare(peers, one) for one in flagships if one in there]
+    small = [one for one in peers if costs.get(one.contender.model, {}).get("macs", SMALL_MACS) < SMALL_MACS]
+    if SMALL in {entry.contender for entry in small}:
+        found.append(_compare(small, SMALL))
     trials = [entry for entry, facts in kept if is_trial(entry, facts)]
     base = flagships[0]
     if trials and base in there:
