@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -13,68 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
-from pydicom.data import get_testdata_file
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from myosono.clinic.dicom import DeidentifyOptions, deidentify
 from myosono.clinic.dicom.profile import Action, Secret, action_for
 from myosono.errors import ClinicError, ImageError, UsageError
-from myosono.imaging import Area
 
-SALT = b"a secret of this test, 16+ bytes"
-WHOLE = Area(0, 0, 10**6, 10**6)
-FILES = (
-    "US1_UNCR.dcm",
-    "US1_J2KR.dcm",
-    "examples_rgb_color.dcm",
-    "examples_palette.dcm",
-    "gdcm-US-ALOKA-16.dcm",
-    "gdcm-US-ALOKA-16_big.dcm",
-    "OBXXXX1A_rle_2frame.dcm",
-    "OBXXXX1A_expb_2frame.dcm",
-    "JPGLosslessP14SV1_1s_1f_8b.dcm",
-)
-
-
-def read(name: str) -> Dataset:
-    path = get_testdata_file(name)
-    assert path is not None
-    return dcmread(path)
-
-
-def file_bytes(dataset: Dataset) -> bytes:
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-def through_file(dataset: Dataset) -> Dataset:
-    return dcmread(io.BytesIO(file_bytes(dataset)))
-
-
-def small_image(**given: object) -> Dataset:
-    """An 8 x 8 image with a declared region of 4 x 4."""
-    dataset = read("ExplVR_BigEnd.dcm")
-    plain = Dataset()
-    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"):
-        setattr(plain, keyword, dataset.get(keyword, "1.2.3.4"))
-    plain.Rows = plain.Columns = 64
-    plain.SamplesPerPixel, plain.PhotometricInterpretation = 1, "MONOCHROME2"
-    plain.BitsAllocated = plain.BitsStored = 8
-    plain.HighBit, plain.PixelRepresentation = 7, 0
-    plain.PixelData = bytes([200]) * 64 * 64
-    region = Dataset()
-    region.RegionSpatialFormat = region.RegionDataType = 1
-    region.RegionLocationMinX0, region.RegionLocationMinY0 = 16, 24
-    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 47, 55
-    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
-    region.PhysicalDeltaX = region.PhysicalDeltaY = 0.01
-    plain.SequenceOfUltrasoundRegions = [region]
-    plain.file_meta = deepcopy(dataset.file_meta)
-    plain.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    for keyword, value in given.items():
-        setattr(plain, keyword, value)
-    return plain
+from .sources import FILES, SALT, file_bytes, read, small_image, through_file
 
 
 def dciodvfy_errors(dataset: Dataset, path: Path) -> set[str]:
@@ -83,52 +27,6 @@ def dciodvfy_errors(dataset: Dataset, path: Path) -> set[str]:
         ["/usr/bin/dciodvfy", str(path)], capture_output=True, text=True, errors="replace", check=False
     )
     return {line for line in done.stderr.splitlines() if line.startswith("Error")}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_pixels_are_kept_inside_and_black_outside(name: str) -> None:
-    original = read(name)
-    cleaned = through_file(deidentify(original, DeidentifyOptions(SALT)))
-    before, after = _as_rgb(original), _as_rgb(cleaned)
-    assert before.shape == after.shape
-    kept = (before == after).all(axis=-1) if before.ndim > after.ndim - 1 else before == after
-    inside = _area_of(original, kept)
-    assert kept[inside].all(), "the B-mode area is untouched"
-    outside = np.ones(kept.shape, bool)
-    outside[inside] = False
-    assert outside.any(), "something was to be blanked"
-    assert np.unique(after[outside].reshape(-1, 3), axis=0).shape[0] == 1, "one colour"
-    assert after[outside].max() <= 16, "and that one is black"
-
-
-def _as_rgb(dataset: Dataset) -> np.ndarray:
-    from pydicom.pixels.processing import apply_color_lut
-
-    pixels = dataset.pixel_array
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        plain = deepcopy(dataset)
-        if "RedPaletteColorLookupTableData" in plain and dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian:
-            for name in ("Red", "Green", "Blue"):
-                element = plain[f"{name}PaletteColorLookupTableData"]
-                element.value = np.frombuffer(element.value, ">u2").astype("<u2").tobytes()
-        pixels = apply_color_lut(pixels, plain)
-        pixels = (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
-    elif dataset.get("SamplesPerPixel") == 1:
-        pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    frames = pixels if int(dataset.get("NumberOfFrames") or 1) > 1 else pixels[None]
-    return np.asarray(frames)
-
-
-def _area_of(dataset: Dataset, kept: np.ndarray) -> tuple[slice, ...]:
-    from myosono.imaging.area import find_b_mode_area
-    from myosono.imaging.dicom_pixels import GreyConverter
-    from myosono.imaging.dicom_regions import read_geometry
-
-    height, width = kept.shape[1:3]
-    area = read_geometry(dataset, height, width).area
-    if area is None:
-        area = find_b_mode_area(GreyConverter(dataset)(dataset.pixel_array, "RGB").pixels)
-    return np.s_[:, area.top : area.bottom, area.left : area.right]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -271,83 +169,6 @@ def test_options_keep_what_they_say_and_are_coded() -> None:
     assert dirty.PixelData == image.PixelData
     assert "BurnedInAnnotation" not in dirty
     assert [one.CodeValue for one in dirty.DeidentificationMethodCodeSequence] == ["113100"]
-
-
-def test_pixels_of_each_kind_are_blanked_black() -> None:
-    cases = {"MONOCHROME2": (0, 0), "MONOCHROME1": (0, 255)}
-    for photometric, (signed, black) in cases.items():
-        image = small_image(PhotometricInterpretation=photometric, PixelRepresentation=signed)
-        pixels = deidentify(image, DeidentifyOptions(SALT)).pixel_array
-        assert (pixels[24:56, 16:48] == 200).all()
-        pixels[24:56, 16:48] = black
-        assert (pixels == black).all()
-    deep = small_image(BitsAllocated=16, BitsStored=12, HighBit=11, PixelRepresentation=1)
-    deep.PixelData = np.full((64, 64), -5, "<i2").tobytes()
-    pixels = deidentify(deep, DeidentifyOptions(SALT)).pixel_array
-    assert (pixels[0, 0], pixels[30, 30]) == (-2048, -5)
-
-
-def test_overlays_in_unused_bits_are_gone() -> None:
-    image = small_image(BitsAllocated=16, BitsStored=8, HighBit=7)
-    image.PixelData = np.full((64, 64), 0x8000 | 200, "<u2").tobytes()
-    for options in (DeidentifyOptions(SALT), DeidentifyOptions(SALT, clean_pixels=False)):
-        stored = np.frombuffer(deidentify(image, options).PixelData, "<u2")
-        assert stored.max() == 200
-
-
-def test_a_cine_loop_is_blanked_in_every_frame() -> None:
-    original = read("examples_ybr_color.dcm")
-    cleaned = through_file(deidentify(original, DeidentifyOptions(SALT, area=Area(20, 40, 220, 280))))
-    frames = cleaned.pixel_array
-    assert frames.shape == (30, 240, 320, 3)
-    assert cleaned.PhotometricInterpretation == "RGB"
-    assert cleaned.LossyImageCompression == "01"
-    assert frames[:, :20].max() == frames[:, :, 280:].max() == 0
-    assert np.array_equal(frames[:, 20:220, 40:280], original.pixel_array[:, 20:220, 40:280])
-
-
-def test_an_unknown_area_is_refused_not_guessed() -> None:
-    with pytest.raises(ClinicError, match=r"no B-mode area stands out.*give the area"):
-        deidentify(read("color-pl.dcm"), DeidentifyOptions(SALT))
-    kept = deidentify(read("color-pl.dcm"), DeidentifyOptions(SALT, area=WHOLE))
-    assert np.array_equal(kept.pixel_array, read("color-pl.dcm").pixel_array)
-
-
-def screen_with_a_name(**given: object) -> Dataset:
-    """Whose device declares the whole screen as its region, with the patient's name in a banner over the B-mode."""
-    image = small_image(Rows=480, Columns=640, **given)
-    pixels = np.zeros((480, 640), np.uint8)
-    pixels[10:30, 10:200] = 255
-    pixels[100:400, 100:500] = np.random.default_rng(0).integers(1, 200, (300, 400))
-    image.PixelData = pixels.tobytes()
-    region = image.SequenceOfUltrasoundRegions[0]
-    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
-    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 639, 476
-    return image
-
-
-def test_a_declared_region_that_is_the_whole_screen_hides_no_name() -> None:
-    cleaned = deidentify(screen_with_a_name(), DeidentifyOptions(SALT))
-    kept = cleaned.pixel_array
-    assert kept[:60].max() == 0
-    assert kept[150:350, 150:450].min() > 0
-    assert "detected" in str(cleaned.DeidentificationMethod)
-
-
-def test_a_whole_screen_is_believed_where_the_device_says_that_nothing_is_burnt_in() -> None:
-    image = screen_with_a_name(BurnedInAnnotation="NO")
-    assert deidentify(image, DeidentifyOptions(SALT)).pixel_array[20, 100] == 255
-
-
-def test_thumbnails_and_nested_pixels_are_removed() -> None:
-    image = small_image()
-    icon = Dataset()
-    icon.Rows = icon.Columns = 2
-    icon.PixelData = b"\xaa" * 4
-    image.IconImageSequence = [icon]
-    cleaned = deidentify(image, DeidentifyOptions(SALT))
-    assert "IconImageSequence" not in cleaned
-    assert b"\xaa" * 4 not in file_bytes(cleaned)
 
 
 def test_what_is_no_image_is_refused() -> None:
