@@ -18,7 +18,9 @@ import argparse
 import json
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,11 @@ def load_suite() -> dict[str, Any]:
     return suite
 
 
+@cache
+def open_cohort(folder: Path) -> Cohort:
+    return Cohort.open(folder)
+
+
 def stage_recipes(suite: dict[str, Any], stage: dict[str, Any], names: list[str]) -> dict[str, Recipe]:
     overrides = suite["defaults"] | {key: stage[key] for key in ("size", "epochs") if key in stage}
     return {name: load_recipe(ROOT.parent / suite["recipes"][name], dict(overrides)) for name in names}
@@ -77,7 +84,7 @@ def stage_cells(suite: dict[str, Any], stage: dict[str, Any]) -> list[Cell]:
     for models, names in stage_parts(suite, stage):
         for benchmark in stage["benchmarks"]:
             cells += plan_cells(
-                Cohort.open(ROOT.parent / suite["cohorts"][benchmark]),
+                open_cohort(ROOT.parent / suite["cohorts"][benchmark]),
                 stage_recipes(suite, stage, names),
                 models=models,
                 splits=[stage.get("split", "patient")],
@@ -122,7 +129,8 @@ def kept_keys() -> set[str]:
 def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
     """Write each entry's calibrated test predictions and its facts; what is unchanged keeps its commit.
 
-    Folds that were kept before and are not in the store stay, if they came from the very cells that are planned now.
+    Folds that were kept before and are not among these cells, or not in the store, stay if they came from the very
+    cells that a stage plans now: a recipe is tried on one fold by one stage, and run on all by another.
     """
     written = []
     for entry in collect_entries(cells, STORE):
@@ -136,7 +144,8 @@ def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
         wanted = ["image_id", "patient_id", "fold", "target", *(f"p_{label}" for label in entry.images.classes)]
         fresh = entry.images.table[wanted].round(DIGITS)
         planned = {str(cell.fold): cell.key for cell in mine}
-        before, old = earlier(path, planned, {str(fold) for fold in fresh["fold"].unique()})
+        mine_now = {str(fold) for fold in fresh["fold"].unique()}
+        before, cells_before, old = earlier(path, set(planned.values()), mine_now)
         table = pd.concat([fresh, before]).sort_values(["fold", "image_id"], ignore_index=True)
         if path.exists() and table.equals(pd.read_parquet(path)):
             continue
@@ -149,7 +158,7 @@ def keep_predictions(cells: list[Cell], command: str) -> list[Path]:
             "patient_temperatures": dict(sorted((old | dict(entry.patient_temperatures)).items())),
             "of_folds": entry.of_folds,
             "px": px,
-            "cells": {fold: planned[fold] for fold in sorted({str(fold) for fold in table["fold"]})},
+            "cells": dict(sorted((cells_before | {fold: planned[fold] for fold in mine_now}).items())),
             "command": command,
             "commit": commit(),
         }
@@ -163,15 +172,28 @@ def is_of(cell: Cell, entry: Entry) -> bool:
     return mine == (entry.contender, entry.condition, entry.seed)
 
 
-def earlier(path: Path, planned: dict[str, str], fresh: set[str]) -> tuple[pd.DataFrame | None, dict[str, float]]:
-    """Rows and patient temperatures of folds that are kept, not fitted anew, and still what is planned."""
+@cache
+def planned_cells() -> frozenset[str]:
+    """Keys of all cells of all stages; it takes half a minute."""
+    suite = load_suite()
+    return frozenset(cell.key for stage in suite["stages"] for cell in stage_cells(suite, stage))
+
+
+def earlier(
+    path: Path,
+    planned: set[str],
+    fresh: set[str],
+    elsewhere: Callable[[], frozenset[str]] = planned_cells,
+) -> tuple[pd.DataFrame | None, dict[str, str], dict[str, float]]:
+    """Of folds that are kept, not fitted anew, and planned here or by another stage: rows, cells, temperatures."""
     if not path.exists():
-        return None, {}
+        return None, {}, {}
     facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    same = {fold for fold, key in facts["cells"].items() if planned.get(fold) == key and fold not in fresh}
+    left = {fold: key for fold, key in facts["cells"].items() if fold not in fresh}
+    same = {fold: key for fold, key in left.items() if key in planned or key in elsewhere()}
     table = pd.read_parquet(path)
     temperatures = {fold: value for fold, value in facts["patient_temperatures"].items() if fold in same}
-    return table[table["fold"].astype(str).isin(same)], temperatures
+    return table[table["fold"].astype(str).isin(same)], same, temperatures
 
 
 def kept_entries() -> list[tuple[Entry, dict[str, Any]]]:

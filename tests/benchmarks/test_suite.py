@@ -42,20 +42,32 @@ def kept(tmp_path: Path) -> Path:
     return path
 
 
+def nothing_else() -> frozenset[str]:
+    return frozenset()
+
+
 def test_a_fold_that_is_not_fitted_anew_stays(suite: ModuleType, kept: Path) -> None:
-    table, temperatures = suite.earlier(kept, {"0": "k0", "1": "k1", "2": "k2"}, {"1"})
+    table, cells, temperatures = suite.earlier(kept, {"k0", "k1", "k2"}, {"1"}, nothing_else)
     assert table["fold"].tolist() == ["0", "2"]
+    assert cells == {"0": "k0", "2": "k2"}
     assert temperatures == {"0": 1.0, "2": 1.2}
 
 
 def test_a_fold_of_another_network_under_the_name_goes(suite: ModuleType, kept: Path) -> None:
-    table, temperatures = suite.earlier(kept, {"0": "changed", "1": "k1"}, set())
+    table, _, temperatures = suite.earlier(kept, {"changed", "k1"}, set(), nothing_else)
     assert table["fold"].tolist() == ["1"]
     assert temperatures == {"1": 1.1}
 
 
+def test_folds_that_another_stage_plans_stay(suite: ModuleType, kept: Path) -> None:
+    """Trying recipes on fold 0 had thrown away the folds that the chosen recipe was run on."""
+    table, cells, _ = suite.earlier(kept, {"k0"}, {"0"}, lambda: frozenset({"k0", "k1", "k2"}))
+    assert table["fold"].tolist() == ["1", "2"]
+    assert cells == {"1": "k1", "2": "k2"}
+
+
 def test_nothing_was_kept_before(suite: ModuleType, tmp_path: Path) -> None:
-    assert suite.earlier(tmp_path / "none.parquet", {}, set()) == (None, {})
+    assert suite.earlier(tmp_path / "none.parquet", set(), set()) == (None, {}, {})
 
 
 def test_every_kept_fold_names_its_cell(suite: ModuleType) -> None:

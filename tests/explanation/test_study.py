@@ -14,6 +14,7 @@ from myosono.cli.main import app
 from myosono.errors import RunError, UsageError
 from myosono.evaluation import Estimate
 from myosono.explanation import METHODS, explain_run
+from myosono.explanation.study import CHECK_IMAGES, check_images
 from myosono.faithfulness.figures import draw_randomisation
 from myosono.faithfulness.result import METRICS
 from myosono.reporting.heat_map_report import findings, heat_map_banners, verdict, write_heat_maps
@@ -22,6 +23,17 @@ from myosono.reporting.heat_map_report import findings, heat_map_banners, verdic
 @pytest.fixture(scope="module")
 def found(tiny_run, tiny_cohort):
     return explain_run(tiny_run[0], tiny_cohort, limit=1, resamples=30, randomisations=1)
+
+
+def test_few_images_are_checked_of_every_class():
+    patients = [f"{name}{n:02}" for name in ("benign", "malignant", "normal") for n in range(CHECK_IMAGES)]
+    table = pd.DataFrame({"patient_id": [one for one in patients for _ in range(2)]})
+    table["target"] = table["patient_id"].str[:-2]
+    chosen = table.loc[check_images(table)]
+    assert len(chosen) == chosen["patient_id"].nunique() == CHECK_IMAGES
+    assert chosen["target"].value_counts().to_dict() == dict.fromkeys(("benign", "malignant", "normal"), 8)
+    few = table[:10]
+    assert check_images(few).tolist() == [0, 2, 4, 6, 8]
 
 
 def test_only_test_images_are_used(found, tiny_run):
@@ -38,7 +50,7 @@ def test_every_figure_is_there_once(found):
     names = {method.name for method in METHODS}
     assert {(row.method, row.metric) for row in study.rows} == {(name, metric) for name in names for metric in METRICS}
     for metric in METRICS:
-        assert study.row("random", metric).against_random == Estimate(0, 0, 0)
+        assert study.row("random", metric).against_random == Estimate(0)  # against itself
         assert study.row("class_map", metric).against_class_map == Estimate(0, 0, 0)
     for row in study.rows:
         limits = (-0.5, 0.5) if row.metric == "road" else (0, 1)

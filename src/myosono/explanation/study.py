@@ -165,14 +165,23 @@ def _score_all(
 
 
 def _check(network: Network, images: _Images, resamples: int, draws: int, seed: int) -> tuple[SimilarityRow, ...]:
-    """Of the first image of each patient, so that the few images are of many patients."""
     if not draws:
         return ()
-    first = images.table.groupby("patient_id").head(1).index[:CHECK_IMAGES]
+    first = check_images(images.table)
     patients = [images.patients[place] for place in first]
     bootstrap = PatientBootstrap(patients, resamples=resamples, seed=seed)
     found = randomisation_check(network.network, images.grey[first], patients, bootstrap, draws=draws, seed=seed)
     return tuple(found)
+
+
+def check_images(table: pd.DataFrame) -> pd.Index[int]:
+    """The first image of each patient, so that the few images are of many patients, and of every class in turn.
+
+    Patients are often numbered class by class: the first of them all would be of one class alone.
+    """
+    first = table.groupby("patient_id").head(1)
+    turn = first.groupby("target").cumcount()
+    return turn.sort_values(kind="stable").index[:CHECK_IMAGES].sort_values()
 
 
 def _examples(network: Network, images: _Images, maps: HeatMaps, classes: tuple[str, ...], seed: int) -> list[Example]:
