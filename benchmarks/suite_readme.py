@@ -59,7 +59,7 @@ ENGLISH = Language(
     random="random",
     imagenet="**ImageNet**",
     own="**its own weights** (`--pretrained`)",
-    taught="**its own weights**, taught by three of its kind (`benchmarks/recipes/taught.yaml`)",
+    taught="**its own weights**, taught by three of its kind",
     recipe="its own recipe (`{}`)",
     seeds="{} seeds",
     comma=", ",
@@ -71,7 +71,7 @@ CHINESE = Language(
     random="随机",
     imagenet="**ImageNet**",
     own="**自带权重**（`--pretrained`）",
-    taught="**自带权重**，由三个同类网络教学（`benchmarks/recipes/taught.yaml`）",
+    taught="**自带权重**，由三个同类网络教学",
     recipe="各自的训练方案（`{}`）",
     seeds="{} 个种子",
     comma="，",
@@ -108,7 +108,18 @@ class Results:
             return ""
         row = self.paired.loc[[(*key, against)]].iloc[0]
         value, lo, hi = (_signed(100 * row[name]) for name in ("difference", "lo", "hi"))
-        return f"{value} ({lo}{to}{hi})"
+        return f"{value}<br>({_whole(f'{lo}{to}{hi}')})"
+
+
+def _auc(row: pd.Series) -> str:
+    value, lo, hi = (f"{row[name]:.3f}" for name in ("macro_auc", "macro_auc_lo", "macro_auc_hi"))
+    return f"{value}<br>({_whole(f'{lo}–{hi}')})"
+
+
+def _whole(interval: str) -> str:
+    """Without a place to break the line at: pages are narrow, and an interval in three lines is hard to read."""
+    joiner = "\N{WORD JOINER}"
+    return interval.replace(" ", "\N{NO-BREAK SPACE}").replace("–", f"{joiner}–{joiner}").replace("−", f"−{joiner}")
 
 
 def _signed(points: float) -> str:
@@ -130,7 +141,7 @@ def peers_table(results: Results, words: Language) -> list[str]:
             words.forest if key[0] == FOREST else _name(key[0]),
             _start(key, rows, words),
             _mmac(lung),
-            *(f"{row['macro_auc']:.3f} ({row['macro_auc_lo']:.3f}–{row['macro_auc_hi']:.3f})" for row in rows),
+            *(_auc(row) for row in rows),
             f"{results.mean(key):.3f}",
             f"{lung['accuracy']:.3f}{words.comma}{breast['accuracy']:.3f}",
             results.difference(key, BASE, words.to),
@@ -179,7 +190,7 @@ def trials_table(results: Results, px: int, wanted: Callable[[tuple[str, bool, s
             f"`{key[2].removesuffix('_96px')}`",
             _mmac(rows[0]),
             ", ".join(str(row["folds"]) for row in rows),
-            *(f"{row['macro_auc']:.3f} ({row['macro_auc_lo']:.3f}–{row['macro_auc_hi']:.3f})" for row in rows),
+            *(_auc(row) for row in rows),
             results.difference(key, against, " to "),
         ]
         lines.append(f"| {' | '.join(cells)} |")
