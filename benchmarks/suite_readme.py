@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from myosono.networks import record
+
 SETS = ("pocus3", "busi3")
 BASE = "stanet_s"
 FOREST = "rf_engineered"
@@ -126,14 +128,18 @@ def _signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
 
 
+def is_ablation(key: tuple[str, bool, str]) -> bool:
+    return record(key[0]).family == "ablation"
+
+
 def peers_table(results: Results, words: Language) -> list[str]:
     """Whole five folds at 128 px: ours first, then peers from random weights by their mean, then from ImageNet."""
 
     def is_whole(key: tuple[str, bool, str]) -> bool:
         return all(row["folds"] == 5 for row in results.of(key)) and key[2] != "distilled"
 
-    keys = [key for key in results.networks(128) if is_whole(key) and not key[0].startswith("stanet_s_")]
-    keys.sort(key=lambda key: (not key[0].startswith("stanet"), key[1] and key[0] not in (BASE,), -results.mean(key)))
+    keys = [key for key in results.networks(128) if is_whole(key) and not is_ablation(key)]
+    keys.sort(key=lambda key: (not key[0].startswith("stanet"), key[1] and key[0] != BASE, -results.mean(key)))
     lines = [f"| {words.columns} |", "|" + "---|" * 8]
     for key in keys:
         lung, breast = rows = results.of(key)
@@ -208,9 +214,6 @@ def replaced(text: str, name: str, lines: list[str], path: Path) -> str:
 
 def written(results: Results, root: Path) -> dict[Path, str]:
     """Each file that holds tables, with those of these results."""
-
-    def is_ablation(key: tuple[str, bool, str]) -> bool:
-        return key[0].startswith("stanet_s_")
 
     def is_recipe(key: tuple[str, bool, str]) -> bool:
         return key[2] in ("sgd_step", "adam_plain", "adamw_gentle", "distilled")

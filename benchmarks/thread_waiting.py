@@ -3,7 +3,7 @@
     python benchmarks/thread_waiting.py
 
 Steps of `stanet_s` in a process of its own for each setting of GNU OpenMP's `GOMP_SPINCOUNT`, settings interleaved,
-alone on the machine and beside a single-threaded training for each core. About four minutes; an idle machine, please.
+alone on the machine and beside a single-threaded training for each core. About seven minutes; an idle machine, please.
 """
 
 from __future__ import annotations
