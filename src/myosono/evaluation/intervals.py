@@ -87,11 +87,14 @@ def percentile_interval(value: float, samples: NDArray[np.float64]) -> Estimate:
     """
     if np.isnan(value):
         return Estimate(None)
-    defined = samples[~np.isnan(samples)]
-    if len(defined) <= _MINIMUM_DEFINED * len(samples):
+    if not _mostly_defined(samples):
         return Estimate(float(value))
-    lo, hi = np.quantile(defined, _TAILS)
+    lo, hi = np.quantile(samples[~np.isnan(samples)], _TAILS)
     return Estimate(float(value)) if _agree(lo, hi) else Estimate(float(value), float(lo), float(hi))
+
+
+def _mostly_defined(samples: NDArray[np.float64]) -> bool:
+    return bool(np.count_nonzero(~np.isnan(samples)) > _MINIMUM_DEFINED * len(samples))
 
 
 def _agree(lo: float, hi: float) -> bool:
@@ -114,9 +117,8 @@ def share_interval(value: float, samples: NDArray[np.float64], patients: int) ->
     (Estimate(value=1.0, lo=0.5407418735600996, hi=1.0), Estimate(value=0.5, lo=None, hi=None))
     """
     found = percentile_interval(value, samples)
-    enough = np.isnan(samples).sum() < (1 - _MINIMUM_DEFINED) * len(samples)
     without_width = found.lo is None and found.value in (0.0, 1.0)
-    return exact_share(float(value), patients) if enough and without_width else found
+    return exact_share(float(value), patients) if without_width and _mostly_defined(samples) else found
 
 
 def exact_share(value: float, patients: int) -> Estimate:
