@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
+from myosono.cohort.schema import files_of
 from myosono.networks.imagenet import lite0_tensors
 from myosono.training import Recipe
-from myosono.training.fitting import files_of
 from myosono.training.module import MONITOR, Classifier, patient_scores
 
 
@@ -48,12 +48,12 @@ def test_optimizer_and_schedule_are_the_recipes():
 
 def test_a_long_clip_does_not_outvote_the_stills_of_its_patient():
     rows = pd.DataFrame({"patient_id": ["P1"] * 6 + ["P2"], "clip": ["loop"] * 4 + ["", None, ""]})
-    assert files_of(rows.drop(columns="clip")) is None
+    assert files_of(rows.drop(columns="clip")) == list(range(7))
     patients, targets = rows["patient_id"].to_numpy(), torch.tensor([0] * 6 + [1])
     # the clip speaks for the wrong class, both stills for the right one
     logits = torch.tensor([[0.0, 2.0]] * 4 + [[2.0, 0.0]] * 2 + [[0.0, 2.0]])
     by_frame = patient_scores(logits, targets, patients)
-    by_file = patient_scores(logits, targets, patients, files_of(rows).tolist())
+    by_file = patient_scores(logits, targets, patients, files_of(rows))
     assert by_frame["val_patient_balanced_accuracy"] == 0.5
     assert by_file["val_patient_balanced_accuracy"] == 1.0
     assert by_file[MONITOR] < by_frame[MONITOR]

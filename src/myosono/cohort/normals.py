@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.cohort.schema import clips_of
+from myosono.cohort.schema import files_of
 from myosono.cohort.store import Cohort
 from myosono.errors import CohortError
-from myosono.pooling import file_keys, mean_over_files
+from myosono.pooling import mean_over_files
 from myosono.progress import track
 from myosono.quantification import MINIMUM_NORMALS, Quantifier, Reference, SiteMeasure, fit_reference, mask_names
 
@@ -105,7 +105,7 @@ def _site(key: Any, group: pd.DataFrame) -> SiteMeasure:
         muscle=muscle,
         side=side,
         device=device,
-        echo_intensity=mean_over_files(group["echo_intensity"].tolist(), file_keys(clips_of(group).tolist())),
+        echo_intensity=mean_over_files(group["echo_intensity"].tolist(), files_of(group)),
         age=None if math.isnan(age) else age,
         sex=sex if sex in ("F", "M") else "",
     )

@@ -16,6 +16,7 @@ import pandas as pd
 
 from myosono.anatomy import DIAGNOSES
 from myosono.errors import CohortError
+from myosono.pooling import file_keys
 
 TEXT_COLUMNS = ("image_id", "file", "patient_id", "exam_id", "muscle", "side", "label", "device")
 """Required text columns; ``""`` where unknown (never for ``image_id``, ``patient_id`` and ``label``)."""
@@ -109,6 +110,17 @@ def label_conflicts(table: pd.DataFrame) -> dict[str, list[str]]:
 def clips_of(table: pd.DataFrame) -> pd.Series[Any]:
     """The column ``clip`` of a cohort table, ``""`` throughout where it has none."""
     return table["clip"] if "clip" in table else pd.Series("", index=table.index)
+
+
+def files_of(table: pd.DataFrame) -> list[str | int]:
+    """What tells the files of a cohort table apart: the frames of a clip share one, every other image has its own.
+
+    Examples
+    --------
+    >>> files_of(pd.DataFrame({"clip": ["loop", "loop", ""]}))
+    ['loop', 'loop', 2]
+    """
+    return file_keys(clips_of(table).fillna("").tolist())
 
 
 def ordered_classes(labels: Iterable[str]) -> tuple[str, ...]:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myosono.cohort import Cohort
-from myosono.cohort.schema import clips_of
+from myosono.cohort.schema import files_of
 from myosono.cohort.tasks import default_task, get_task
 from myosono.errors import ArtefactError, UsageError
-from myosono.pooling import file_keys
 from myosono.provenance import now, versions
 from myosono.reading.artefact import Artefact, Outputs
 from myosono.reading.grey_range import is_unseen
@@ -171,10 +170,8 @@ def _choose(cohort: Cohort, model: _Observed, kept: Sequence[str], limit: int | 
         raise UsageError(f"no held-out image of this cohort has a label of the task {task.name}")
     place = {label: number for number, label in enumerate(model.classes)}
     targets = np.array([place[target] for target in table["target"]], dtype=np.intp)
-    files = file_keys(clips_of(table).tolist())
-    return _Chosen(
-        tuple(table["image_id"].astype(str)), HeldOut(tuple(table["patient_id"].astype(str)), targets, files)
-    )
+    held_out = HeldOut(tuple(table["patient_id"].astype(str)), targets, files_of(table))
+    return _Chosen(tuple(table["image_id"].astype(str)), held_out)
 
 
 def _read_all(

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from myosono.cohort.schema import files_of
 from myosono.errors import RunError
 from myosono.networks.preprocess import GREY_MEAN, GREY_STD
-from myosono.pooling import file_keys
 from myosono.training.augment import Augmenter
 from myosono.training.callbacks import EpochLog, EpochProgress
 from myosono.training.data import ImageRows, ordered_batches, training_batches
@@ -47,17 +47,12 @@ def make_classifier(task: FoldTask, *, views: Views | None = None, lessons: Less
         num_classes=classes,
         class_weights=class_weights(data.targets, classes) if recipe.class_weighting else torch.ones(classes),
         patients=task.rows["patient_id"].to_numpy(),
-        files=files_of(task.rows),
+        files=np.array(files_of(task.rows), dtype=object),
         steps_per_epoch=len(training_batches(data, recipe.batch_size, recipe.seed)),
         fold=task.fold,
         views=views,
         lessons=lessons,
     )
-
-
-def files_of(rows: pd.DataFrame) -> NDArray[np.object_] | None:
-    """File of every row: the frames of a clip share one; None where the cohort has no clips."""
-    return np.array(file_keys(rows["clip"].fillna("").tolist()), dtype=object) if "clip" in rows else None
 
 
 def train_network(
