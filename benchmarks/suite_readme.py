@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pandas as pd
 from myosono.networks import record
 
 SETS = ("pocus3", "busi3")
+SIMULATED = "sim4"
 BASE = "stanet_s"
 FOREST = "rf_engineered"
 NAMES = {
@@ -86,9 +87,10 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         summary, paired = pd.read_csv(folder / "summary.csv"), pd.read_csv(folder / "paired.csv")
+        self.all = summary
         self.summary = summary[summary["split"] == "patient"].set_index(["model", "pretrained", "recipe"]).sort_index()
-        pooled = paired[(paired["benchmarks"] == "+".join(sorted(SETS))) & (paired["metric"] == "auc")]
-        self.paired = pooled.set_index(["model", "pretrained", "recipe", "against"]).sort_index()
+        paired = paired[(paired["split"] == "patient") & (paired["metric"] == "auc")]
+        self.paired = paired.set_index(["model", "pretrained", "recipe", "against", "benchmarks"]).sort_index()
 
     def networks(self, px: int) -> list[tuple[str, bool, str]]:
         """All that ran on both sets at a size."""
@@ -104,11 +106,12 @@ class Results:
     def mean(self, key: tuple[str, bool, str]) -> float:
         return float(sum(row["macro_auc"] for row in self.of(key)) / len(SETS))
 
-    def difference(self, key: tuple[str, bool, str], against: str, to: str) -> str:
-        """Points of macro-AUC, both sets together, on the same seeds, folds and patients."""
-        if (*key, against) not in self.paired.index:
+    def difference(self, key: tuple[str, bool, str], against: str, to: str, sets: Sequence[str] = SETS) -> str:
+        """Points of macro-AUC, of these sets together, on the same seeds, folds and patients."""
+        place = (*key, against, "+".join(sorted(sets)))
+        if place not in self.paired.index:
             return ""
-        row = self.paired.loc[[(*key, against)]].iloc[0]
+        row = self.paired.loc[[place]].iloc[0]
         value, lo, hi = (_signed(100 * row[name]) for name in ("difference", "lo", "hi"))
         return f"{value}<br>({_whole(f'{lo}{to}{hi}')})"
 
@@ -203,6 +206,30 @@ def trials_table(results: Results, px: int, wanted: Callable[[tuple[str, bool, s
     return lines
 
 
+def simulated_table(results: Results) -> list[str]:
+    """The simulated cohort: all networks on patient folds, and what image folds would have claimed."""
+    lines = [
+        "| network | folds by | MMAC | folds | macro-AUC of images | of patients | accuracy of images | of patients "
+        "| from `stanet_s`, same folds |",
+        "|" + "---|" * 9,
+    ]
+    rows = results.all[results.all["benchmark"] == SIMULATED]
+    rows = rows.sort_values(["split", "macro_auc"], ascending=False)  # patient before image
+    for _, row in rows.iterrows():
+        key = (row["model"], bool(row["pretrained"]), row["recipe"])
+        cells = [
+            _name(row["model"]),
+            f"**{row['split']}**: leaks" if row["split"] == "image" else row["split"],
+            _mmac(row),
+            str(row["folds"]),
+            _auc(row),
+            *(f"{row[name]:.3f}" for name in ("patient_macro_auc", "accuracy", "patient_accuracy")),
+            results.difference(key, BASE, " to ", [SIMULATED]) if row["split"] == "patient" else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
 def replaced(text: str, name: str, lines: list[str], path: Path) -> str:
     """The text with the lines between the table's two comments."""
     begin, end = f"<!-- {name}: by python benchmarks/suite.py table -->", f"<!-- end of {name} -->"
@@ -225,6 +252,7 @@ def written(results: Results, root: Path) -> dict[Path, str]:
             "large": trials_table(results, 96, lambda key: True, f"{BASE} · house_96px"),
             "recipes": trials_table(results, 128, is_recipe, BASE),
             "ablations": trials_table(results, 128, is_ablation, BASE),
+            "simulated": simulated_table(results),
         },
     }
     found = {}

@@ -27,6 +27,8 @@ SMALL = Contender("stanet_xs", recipe="house")
 SMALL_MACS = 60e6
 """The smaller of ours, and the computation of the peers that it stands against."""
 POOLED = ("pocus3", "busi3")
+SUITE_NAMES = {"simulated": "sim4"}
+"""Cohorts that the suite calls otherwise: the one of `myosono simulate` keeps its plain name in its own folder."""
 Kept = tuple[Entry, dict[str, Any]]
 
 
@@ -101,7 +103,7 @@ def summary_row(row: dict[str, Any], kept: Sequence[Kept], costs: dict[str, Any]
     facts = [facts for entry, facts in kept if is_of(entry, row)]
     cost = costs.get(row["model"], {})
     return {
-        "benchmark": row["cohort"],
+        "benchmark": suite_name(row["cohort"]),
         "split": row["split"],
         "model": row["model"],
         "pretrained": row["pretrained"],
@@ -124,6 +126,10 @@ def summary_row(row: dict[str, Any], kept: Sequence[Kept], costs: dict[str, Any]
     }
 
 
+def suite_name(cohort: str) -> str:
+    return SUITE_NAMES.get(cohort, cohort)
+
+
 def is_of(entry: Entry, row: dict[str, Any]) -> bool:
     one, where = entry.contender, entry.condition
     mine = (one.model, one.pretrained, one.recipe, where.cohort, where.task, where.split)
@@ -137,7 +143,7 @@ def paired_rows(found: Comparison) -> pd.DataFrame:
         if one.level == "image" and one.metric in ("auc", "accuracy"):
             rows.append(
                 {
-                    "benchmarks": "+".join(condition.cohort for condition in one.conditions),
+                    "benchmarks": "+".join(suite_name(condition.cohort) for condition in one.conditions),
                     "split": one.conditions[0].split,
                     "model": one.contender.model,
                     "pretrained": one.contender.pretrained,
