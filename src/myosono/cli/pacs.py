@@ -54,12 +54,8 @@ def listen_command(
     require_clinic("myosono pacs")
     from myosono.clinic.network.node import Node
 
-    settings = _settings(data, database_url=database_url, model=model)
-    given = {"host": host, "port": port, "ae_title": ae_title}
-    changed = {name: value for name, value in given.items() if value is not None}
-    if changed:
-        pacs = {**settings.pacs.model_dump(), **changed}
-        settings = _settings(data, database_url=database_url, model=model, pacs=pacs)
+    node_address = {"host": host, "port": port, "ae_title": ae_title}
+    settings = _settings_at(node_address, data, database_url=database_url, model=model)
     _log_to_console()
     stop = threading.Event()
 
@@ -209,12 +205,19 @@ def send_command(
 
 
 @pacs_app.command("status")
-def status_command(data: Data = _DATA, database_url: Url = None, json: AsJson = False) -> None:
+def status_command(
+    data: Data = _DATA,
+    host: Annotated[str | None, typer.Option(help="Address given to `listen`, if not that of clinic.toml.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port given to `listen`, if not that of clinic.toml.")] = None,
+    database_url: Url = None,
+    json: AsJson = False,
+) -> None:
     """What was received, what waits to be read, what waits to be sent and why."""
     require_clinic("myosono pacs")
     from myosono.clinic.network.status import node_status
 
-    settings, database = _open(data, database_url)
+    _, database = _open(data, database_url)
+    settings = _settings_at({"host": host, "port": port}, data, database_url=database_url)
     status = node_status(settings, database)
     if json:
         print_json(status)
@@ -234,6 +237,15 @@ def _settings(data: Path, **overrides: Any) -> ClinicSettings:
     from myosono.clinic.settings import load_settings
 
     return load_settings(data, **overrides)
+
+
+def _settings_at(node: dict[str, str | int | None], data: Path, **overrides: Any) -> ClinicSettings:
+    """With what was given on the command line instead of clinic.toml's own address of the node."""
+    settings = _settings(data, **overrides)
+    changed = {name: value for name, value in node.items() if value is not None}
+    if not changed:
+        return settings
+    return _settings(data, **overrides, pacs={**settings.pacs.model_dump(), **changed})
 
 
 def _open(data: Path, database_url: str | None) -> tuple[ClinicSettings, Database]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -178,6 +179,16 @@ def test_listen_receives_reads_and_stops_on_sigterm(
     with database.session(writes=False) as session:
         assert len(session.scalars(select(Study)).all()) == 1
     database.close()
+
+
+def test_status_looks_where_listen_was_told_to_listen(data: Path, myosono: Myosono) -> None:
+    """A node started with `--port` had been called "not running"."""
+    with socket.create_server(("127.0.0.1", 0)) as node:
+        port = str(node.getsockname()[1])
+        found = answer(myosono("status", "--data", data, "--port", port, "--json"))
+        assert (found["port"], found["listening"]) == (int(port), True)
+        assert answer(myosono("status", "--data", data, "--json"))["listening"] is False
+    assert "setting pacs.port" in myosono("status", "--data", data, "--port", "-1").stderr
 
 
 def test_the_database_of_the_environment_is_used_as_by_serve(
