@@ -93,15 +93,18 @@ class Results:
         self.paired = paired.set_index(["model", "pretrained", "recipe", "against", "benchmarks"]).sort_index()
 
     def networks(self, px: int) -> list[tuple[str, bool, str]]:
-        """All that ran on both sets at a size."""
+        """All that ran at a size, on one set or both."""
         rows = self.summary[(self.summary["px"] == px) & self.summary["benchmark"].isin(SETS)]
-        counts = rows.groupby(level=[0, 1, 2])["benchmark"].nunique()
-        return [key for key, sets in counts.items() if sets == len(SETS)]
+        return sorted(set(rows.index))
+
+    def by_set(self, key: tuple[str, bool, str]) -> dict[str, pd.Series]:
+        """Its rows by set, in their order; without a set that it did not run on."""
+        rows = self.summary.loc[[key]].set_index("benchmark")
+        return {name: rows.loc[name] for name in SETS if name in rows.index}
 
     def of(self, key: tuple[str, bool, str]) -> list[pd.Series]:
-        """Its rows of both sets, in their order."""
-        rows = self.summary.loc[[key]].set_index("benchmark")
-        return [rows.loc[name] for name in SETS]
+        """As `by_set`, rows alone."""
+        return list(self.by_set(key).values())
 
     def mean(self, key: tuple[str, bool, str]) -> float:
         return float(sum(row["macro_auc"] for row in self.of(key)) / len(SETS))
@@ -139,7 +142,7 @@ def peers_table(results: Results, words: Language) -> list[str]:
     """Whole five folds at 128 px: ours first, then peers from random weights by their mean, then from ImageNet."""
 
     def is_whole(key: tuple[str, bool, str]) -> bool:
-        return all(row["folds"] == 5 for row in results.of(key)) and key[2] != "distilled"
+        return [row["folds"] for row in results.of(key)] == [5, 5] and key[2] != "distilled"
 
     keys = [key for key in results.networks(128) if is_whole(key) and not is_ablation(key)]
     keys.sort(key=lambda key: (not key[0].startswith("stanet"), key[1] and key[0] != BASE, -results.mean(key)))
@@ -186,21 +189,22 @@ def _start(key: tuple[str, bool, str], rows: list[pd.Series], words: Language) -
 
 
 def trials_table(results: Results, px: int, wanted: Callable[[tuple[str, bool, str]], bool], against: str) -> list[str]:
-    """Few folds: how many, what they gave, and the difference on the same folds."""
+    """Few folds, perhaps of one set: how many, what they gave, and the difference on the same folds."""
     lines = [
         "| network | recipe | MMAC | folds, lung and breast | lung | breast | from `stanet_s`, same folds and size |",
         "|" + "---|" * 7,
     ]
     keys = sorted((key for key in results.networks(px) if wanted(key)), key=lambda key: (key[0], key[2]))
     for key in keys:
-        rows = results.of(key)
+        ran = results.by_set(key)
+        rows = [ran.get(name) for name in SETS]
         cells = [
             _name(key[0]) + (" (ImageNet)" if key[1] else ""),
             f"`{key[2].removesuffix('_96px')}`",
-            _mmac(rows[0]),
-            ", ".join(str(row["folds"]) for row in rows),
-            *(_auc(row) for row in rows),
-            results.difference(key, against, " to "),
+            _mmac(next(iter(ran.values()))),
+            ", ".join("0" if row is None else str(row["folds"]) for row in rows),
+            *("–" if row is None else _auc(row) for row in rows),
+            results.difference(key, against, " to ", list(ran)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
