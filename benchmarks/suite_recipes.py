@@ -1,8 +1,8 @@
 """The recipe that suits a peer best, chosen on validation patients: `results/recipe_choice.csv`.
 
 Every peer is fitted under each published-style recipe on fold 0 of both sets (stages `recipe-choice`). The recipe of
-the lowest mean validation loss of patients is then run on all folds (stages with `recipes: chosen`). No test patient
-is looked at.
+the lowest mean validation loss of patients is then run on all folds (stages with `recipes: chosen`). No test
+prediction is looked at; in cross-validation those patients are tested in other folds, which can only favour the peers.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,17 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from myosono.cli.compare import compare_command, print_comparison
+from myosono.cli.compare import _profiles, compare_command, print_comparison
 from myosono.cli.evaluate import evaluate_command
 from myosono.errors import PredictionsError, UsageError
-from myosono.evaluation import read_predictions
+from myosono.evaluation import Predictions, read_predictions
 from myosono.evaluation.comparison import AS_GIVEN, UNKNOWN_SPLIT, Condition, Contender, compare, make_entry
 from myosono.formats import RUN_FORMAT
+from myosono.training import Recipe
+from myosono.training.sweep import Entrant
 
 CLASSES = ("Normal", "PM", "DM")
+WHERE = Condition("predictions", AS_GIVEN, UNKNOWN_SPLIT)
 
 
 def table(skill: float, seed: int) -> pd.DataFrame:
@@ -136,9 +140,69 @@ def test_tables_that_do_not_pair_are_refused(tables):
     with pytest.raises(PredictionsError, match="in the first table"):
         evaluate_command(ours, against=[theirs], resamples=0)
     table(1.0, 2).assign(image_id=[f"j{n}" for n in range(60)]).to_csv(theirs, index=False)
-    with pytest.raises(PredictionsError, match="shares no fold and image_id"):
+    with pytest.raises(PredictionsError, match="shares no image_id"):
         evaluate_command(ours, against=[theirs], resamples=0)
     with pytest.raises(UsageError, match="called alike"):
         evaluate_command(ours, against=[ours], resamples=0)
     with pytest.raises(UsageError, match="does not exist"):
         evaluate_command(ours, against=[tables / "nobody.csv"], resamples=0)
+
+
+def test_images_pair_whatever_the_folds_are_called(tables, capsys):
+    """A table without folds had been paired with one of two folds on the images of one of them."""
+    ours = table(3.0, 0)
+    ours["fold"] = [place // 30 + 1 for place in range(60)]
+    ours.to_csv(tables / "folds.csv", index=False)
+    evaluate_command(
+        tables / "folds.csv", against=[tables / "theirs.csv"], out=tables / "out", as_json=True, resamples=50
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert {(one["patients"], one["images"]) for one in found["paired"]} == {(30, 60)}
+    assert [(score["folds"], score["of_folds"]) for score in found["scores"]] == [(2, 2), (1, 1)]
+
+
+def test_a_difference_on_a_part_of_the_patients_says_so(tables):
+    entries = [
+        make_entry(Contender(name), WHERE, 0, read_predictions(tables / f"{name}.csv"), of_folds=1)
+        for name in ("ours", "theirs")
+    ]
+    part = entries[1].images.table["patient_id"] < "P10"
+    fewer = Predictions(entries[1].images.table[part].reset_index(drop=True), entries[1].images.classes)
+    screen = Console(file=io.StringIO(), width=200)
+    print_comparison(compare([entries[0], replace(entries[1], images=fewer)], flagship="ours", resamples=20), screen)
+    assert "on 10 of" not in screen.file.getvalue()  # of the ten that it tested, all are shared
+    print_comparison(compare([replace(entries[1], images=fewer), entries[0]], flagship="theirs", resamples=20), screen)
+    assert "on 10 of 30 patients" in screen.file.getvalue()
+
+
+def test_seeds_that_differ_in_whether_they_leak_are_one_condition(tables):
+    """With most patients of one image an image split may leak under one seed alone, and the table had crashed."""
+    predictions = read_predictions(tables / "ours.csv")
+    entries = [
+        make_entry(Contender("ours"), Condition("c", "t", "image", leaks), seed, predictions, of_folds=1)
+        for seed, leaks in ((0, False), (1, True))
+    ]
+    found = compare(entries, flagship="ours", resamples=20)
+    assert [
+        (condition.leaks, score.seeds) for condition, score in zip(found.conditions, found.scores, strict=True)
+    ] == [(True, (0, 1))]
+    print_comparison(found, Console(file=io.StringIO()))
+
+
+def test_mistakes_are_told_before_anything_is_fitted(tiny_cohort, tmp_path):
+    for options, message in (
+        ({"splits": "foo"}, "split 'foo'"),
+        ({"seeds": "-1"}, "seed -1"),
+        ({"folds": ","}, "--folds ',' names none"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            compare_command(tiny_cohort.folder, "stanet_xs", tmp_path, **options)
+
+
+def test_a_cost_that_cannot_be_measured_does_not_cost_the_comparison():
+    entrants = [Entrant("vit_tiny_patch16_224", False)]
+    small = Recipe(size=64)
+    found, reason = _profiles(entrants, {"default": small})
+    assert found == {}
+    assert reason.startswith("not measured: vit_tiny_patch16_224 cannot be run or exported at 64 x 64 pixels")
+    assert _profiles(entrants, {"a": small, "b": Recipe(size=96)})[1].startswith("not measured: the recipes differ")

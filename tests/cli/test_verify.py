@@ -47,6 +47,8 @@ def test_unreadable_files_are_named(call, tiny_model, tiny_cohort, tmp_path):
     told = json.loads(call(tiny_model.path, tiny_model.path, "--images", tmp_path, "--json").stdout)
     assert told["images"] == 1
     assert [one["path"].endswith("P1_RD_1.png") for one in told["failed"]] == [True]
+    gate = call(tiny_model.path, tiny_model.path, "--images", tmp_path, "--min-agreement", 1)
+    assert gate.exit_code == 1, "a gate had passed on a part of the images"
     assert "could not be read" in call(tiny_model.path, tiny_model.path, "--images", tmp_path).stdout
 
 

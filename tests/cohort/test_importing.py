@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -123,7 +125,7 @@ def test_two_labels_and_duplicates_stop_the_import(manifest_folder, tmp_path):
     accepted = import_cohort(manifest_folder, tmp_path / "out", allow_label_conflicts=True, quiet=True)
     assert accepted.cohort.info.label_conflicts == ("7",)
     pd.concat([table, table[:1]]).to_csv(manifest_folder / "index.csv", index=False)
-    with pytest.raises(CohortError, match="image_id 'benign/benign_000' occurs more than once"):
+    with pytest.raises(CohortError, match=r"index\.csv: row 13 names the file '.*benign_000\.png' of row 1 again"):
         import_cohort(manifest_folder, tmp_path / "again", quiet=True)
 
 
@@ -138,3 +140,50 @@ def test_unknown_patients_are_grouped_by_likeness(manifest_folder, tmp_path):
     assert "11 groups of near-duplicates" in cohort.info.notes[0]
     alone = import_cohort(manifest_folder, tmp_path / "b", options=ReadOptions(patients="image"), quiet=True).cohort
     assert alone.info.patients == 12
+
+
+def test_a_manifest_may_list_files_alike_in_two_folders_but_none_twice(tmp_path, make_speckle):
+    (tmp_path / "images").mkdir()
+    rows = ["file,label,patient_id"]
+    for number, name in enumerate(["images/a.png", "a.png", "b.png"]):
+        Image.fromarray(make_speckle(number)).save(tmp_path / name)
+        rows.append(f"{name},{('IBM', 'Normal')[number % 2]},P{number}")
+    (tmp_path / "index.csv").write_text("\n".join(rows) + "\n")
+    table = import_cohort(tmp_path, tmp_path.with_name("out-alike"), quiet=True).cohort.table
+    assert len(table) == 3
+    assert table["image_id"].is_unique
+    (tmp_path / "index.csv").write_text("\n".join([*rows, "./b.png,IBM,P2"]) + "\n")
+    with pytest.raises(CohortError, match=r"row 4 names the file '\./b\.png' of row 3 again"):
+        import_cohort(tmp_path, tmp_path.with_name("out-twice"), quiet=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file names")
+def test_names_that_are_not_utf_8_are_taken(tmp_path, make_speckle):
+    """Names unzipped from GBK had ended the import in a traceback."""
+    for number in range(4):
+        label = ("IBM", "Normal")[number % 2]
+        folder = Path(os.fsdecode(os.fsencode(tmp_path / "study" / label) + b"/\xd5\xc5%d" % number))
+        folder.mkdir(parents=True)
+        Image.fromarray(make_speckle(number)).save(folder / os.fsdecode(b"\xc8\xfd_1.png"))
+    result = import_cohort(tmp_path / "study", tmp_path / "out", quiet=True)
+    assert r"\xd5\xc50" in set(result.cohort.table["patient_id"])
+    assert len(result.cohort.table) == 4
+
+
+def test_what_an_import_leaves_out_is_said(tmp_path, make_speckle, monkeypatch):
+    for label in ("IBM", "Normal"):
+        for number in range(2):
+            folder = tmp_path / "study" / label / f"P{label}{number}"
+            folder.mkdir(parents=True)
+            Image.fromarray(make_speckle(number)).save(folder / "1.png")
+    (tmp_path / "study" / "IBM" / "PIBM0" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "study" / "IBM" / "notes.txt").write_text("notes")
+    (tmp_path / "study" / "loose.png").write_bytes(b"x")
+    (tmp_path / "study" / "Normal" / "PNormal0" / "loop.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(64))
+    monkeypatch.setitem(sys.modules, "cv2", None)  # the extra is not installed
+    result = import_cohort(tmp_path / "study", tmp_path / "out", quiet=True)
+    assert len(result.cohort.table) == 4
+    assert sorted(Path(failure.source).name for failure in result.failures) == ["gone.png", "loop.mp4"]
+    notes = " ".join(result.cohort.info.notes)
+    assert "1 files beside the class folders were left out ('loose.png' first)" in notes
+    assert "1 files in IBM were left out ('notes.txt' first: not an image)" in notes

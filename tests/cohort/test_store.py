@@ -188,3 +188,14 @@ def test_info_is_plain_json(cohort):
         "versions",
         "notes",
     } <= set(data)
+
+
+def test_a_second_import_into_a_folder_waits_for_no_one_and_takes_nothing(tmp_path, make_table):
+    """It had removed what the first was writing, and the first, failing, the cohort of the second."""
+    folder = tmp_path / "cohort"
+    with new_cohort_folder(folder) as aside:
+        with pytest.raises(CohortError, match="another process is writing"), new_cohort_folder(folder, overwrite=True):
+            pass
+        write_cohort(aside, make_table(), CohortInfo("first"))
+    assert Cohort.open(folder).info.name == "first"
+    assert sorted(path.name for path in folder.iterdir()) == ["cohort.json", "cohort.parquet", "images"]

@@ -135,9 +135,10 @@ def build(path: Path, pixels: np.ndarray, photometric: str, **elements: object) 
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = UltrasoundImageStorage
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3"
     dataset.Modality, dataset.PatientID, dataset.ImageLaterality = "US", "P9", "L"
-    dataset.Rows, dataset.Columns = pixels.shape[:2]
-    dataset.SamplesPerPixel = pixels.shape[2] if pixels.ndim == 3 else 1
-    if pixels.ndim == 3:
+    frames = elements.get("NumberOfFrames") == len(pixels)
+    dataset.Rows, dataset.Columns = pixels.shape[frames : frames + 2]
+    dataset.SamplesPerPixel = pixels.shape[2] if pixels.ndim == 3 and not frames else 1
+    if dataset.SamplesPerPixel == 3:
         dataset.PlanarConfiguration = 0
     dataset.PhotometricInterpretation = photometric
     dataset.BitsAllocated = pixels.dtype.itemsize * 8
@@ -239,3 +240,20 @@ def test_deflated_bomb_is_refused_before_it_inflates(tmp_path, speckle):
     path.write_bytes(bomb.getvalue())
     with pytest.raises(ImageError, match="more than the limit of 10 MB"):
         read_frame(path, Limits(max_bytes=10_000_000))
+
+
+def test_a_dark_first_frame_does_not_settle_the_depth_of_all(tmp_path, speckle):
+    """Frame 2 of a 12-bit cine had been white, its first frame being black."""
+    frames = np.stack([np.zeros_like(speckle), speckle]).astype(np.uint16) * 16
+    path = build(tmp_path / "a.dcm", frames, "MONOCHROME2", NumberOfFrames=2)
+    first, second = read_frames(path)
+    assert first.pixels.max() == 0
+    assert np.abs(second.pixels.astype(int) - speckle).max() <= 1
+    assert np.array_equal(read_frame(path, index=1).pixels, second.pixels)
+
+
+def test_a_window_without_width_is_none(tmp_path, speckle):
+    """Such a file had been refused as damaged."""
+    frame = read_frame(build(tmp_path / "a.dcm", speckle, "MONOCHROME2", WindowCenter=0, WindowWidth=0))
+    assert np.array_equal(frame.pixels, speckle)
+    assert any("window of width 0" in warning for warning in frame.warnings)

@@ -105,10 +105,15 @@ def test_float_tiff(saved, speckle):
         read_frame(saved(speckle.astype(np.float32) * 100, "b.tif"))
 
 
-def test_exif_rotation_is_ignored(saved, speckle):
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
+def test_a_picture_is_read_as_every_viewer_shows_it(saved, speckle, name, orientation, turns):
+    """TIFF had been turned as its EXIF orientation says, JPEG and PNG not."""
     exif = Image.Exif()
-    exif[274] = 6
-    assert read_frame(saved(speckle, "a.jpg", exif=exif)).pixels.shape == speckle.shape
+    exif[274] = orientation
+    turned = np.rot90(speckle, turns)
+    assert np.array_equal(read_frame(saved(speckle, name, exif=exif)).pixels, turned)
+    assert read_frame(saved(speckle, "a.jpg", exif=exif)).pixels.shape == turned.shape
 
 
 def test_pages_and_animations_are_frames(saved, speckle):

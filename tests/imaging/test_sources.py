@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from myosono.errors import ImageError, MyosonoError, UsageError
-from myosono.imaging import facts_from_name, list_sources
+from myosono.imaging import facts_from_name, list_sources, read_frame, save_result
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_folder(study):
 
 def test_every_file_is_listed_or_skipped(study):
     sources = list_sources(study)
-    seen = {*sources, *(path for path, _ in sources.skipped)}
+    seen = {*sources, *(path for path, _ in [*sources.skipped, *sources.failed])}
     for file in study.rglob("*"):
         assert file.is_dir() or file in seen or study / ".cache" in file.parents
 
@@ -91,3 +91,41 @@ def test_nothing_found(tmp_path):
 def test_names(name, facts):
     found = facts_from_name(PurePath(name))
     assert (found.patient_id, found.muscle, found.side) == facts
+
+
+def test_a_file_counts_once_however_it_is_named(tmp_path, monkeypatch):
+    """The same two images, given as a relative and as an absolute path, had been four."""
+    (tmp_path / "study").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "study" / "a.png")
+    (tmp_path / "study" / "b.png").symlink_to(tmp_path / "study" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    sources = list_sources(["study", tmp_path / "study", "study/../study/a.png"])
+    assert sources == [Path("study/a.png")]
+
+
+def test_what_cannot_be_opened_is_a_failure_and_linked_folders_are_entered(tmp_path):
+    """Unreadable files and linked folders had vanished from a study without a word."""
+    study, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
+    study.mkdir()
+    elsewhere.mkdir()
+    Image.new("L", (8, 8)).save(study / "a.png")
+    Image.new("L", (8, 8)).save(elsewhere / "b.png")
+    (study / "linked").symlink_to(elsewhere)
+    (elsewhere / "round").symlink_to(study)
+    (study / "up").symlink_to(tmp_path)
+    (study / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    sources = list_sources([study])
+    assert sources == [study / "a.png", study / "linked" / "b.png"]
+    assert sources.failed == [(study / "gone.png", "a link to a file that is not there")]
+    assert sources.skipped == [(study / "up", "a link to a folder above")]
+
+
+def test_our_own_pictures_are_no_images_of_a_patient(tmp_path):
+    """The second `read --out` within a study had read the heat maps of the first."""
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    save_result(Image.new("RGB", (8, 8)), tmp_path / "heat.png")
+    sources = list_sources([tmp_path])
+    assert sources == [tmp_path / "a.png"]
+    assert sources.skipped == [(tmp_path / "heat.png", "a result that myosono made")]
+    with pytest.raises(ImageError, match="a result that myosono made"):
+        read_frame(tmp_path / "heat.png")

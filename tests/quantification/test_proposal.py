@@ -23,6 +23,7 @@ from myosono.quantification import (
     draw_region,
     mask_names,
     read_mask,
+    unused_masks,
     write_mask,
 )
 from myosono.quantification.proposal import embedded_region_model
@@ -130,7 +131,9 @@ def test_a_mask_may_be_of_the_whole_screen_but_of_no_other_size(band, tmp_path) 
     screen = np.zeros((200, 150), np.uint8)
     screen[10:130, 20:110] = np.where(mask, 255, 0)
     Image.fromarray(screen).save(tmp_path / "screen.png")
-    np.testing.assert_array_equal(read_mask(tmp_path / "screen.png", (120, 90), area).mask, mask)
+    np.testing.assert_array_equal(read_mask(tmp_path / "screen.png", (120, 90), area, (200, 150)).mask, mask)
+    with pytest.raises(ImageError, match=r"screen\.png: a mask of 150 x 200 pixels"):  # it had been cut to the area
+        read_mask(tmp_path / "screen.png", (120, 90), area, (190, 150))
     with pytest.raises(ImageError, match=r"screen\.png: a mask of 150 x 200 pixels"):
         read_mask(tmp_path / "screen.png", (120, 90))
     Image.fromarray(np.zeros((120, 90), np.uint8)).save(tmp_path / "empty.png")
@@ -202,3 +205,18 @@ def test_a_newer_format_is_refused(tmp_path) -> None:
     onnx.save(model, tmp_path / "newer.onnx")
     with pytest.raises(ArtefactError, match="format 9"):
         RegionModel(tmp_path / "newer.onnx")
+
+
+def test_what_is_transparent_in_a_mask_is_no_muscle(band, tmp_path) -> None:
+    """An editor's transparent white had marked the whole picture."""
+    _, mask = band
+    rgba = np.full((*mask.shape, 4), 255, np.uint8)
+    rgba[..., 3] = np.where(mask, 255, 0)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png", (120, 90)).mask, mask)
+
+
+def test_masks_that_belong_to_no_image_are_named(tmp_path) -> None:
+    for name in ("a_region.png", "B_region.png", "notes.txt"):
+        (tmp_path / name).touch()
+    assert unused_masks(tmp_path, ["b_region.png"]) == ["a_region.png"]

@@ -135,3 +135,19 @@ def test_the_embedded_model_reads_and_says_that_it_is_simulation_trained():
     assert reader.artefact.classes == ("Normal", "IBM", "PM", "DM")
     image = np.random.default_rng(4).integers(0, 256, (498, 447), dtype=np.uint8)
     assert sum(reader.read(image).images[0].probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_copy_is_no_second_image_of_the_patient(reader, study):
+    (study / "P7_RD_9.png").write_bytes((study / "P7_RD_1.png").read_bytes())
+    (study / "P8_RD_1.png").write_bytes((study / "P7_RD_1.png").read_bytes())
+    reading = reader.read(study)
+    assert {patient.patient_id: patient.images for patient in reading.patients} == {"P7": 3, "P8": 1}
+    (left,) = reading.skipped
+    assert left[0].endswith("P7_RD_9.png")
+    assert left[1].startswith("the same file as ")
+
+
+def test_a_file_that_cannot_be_opened_is_a_failure(reader, study):
+    (study / "P7_RD_3.png").symlink_to(study / "nowhere.png")
+    (failure,) = reader.read(study).failed
+    assert failure.error.endswith("P7_RD_3.png: a link to a file that is not there")

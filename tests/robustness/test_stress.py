@@ -101,6 +101,8 @@ def test_what_is_known_of_training_patients(tiny_model, tiny_cohort, tiny_run, t
     assert other.standing == "unknown", "another network's run says nothing of this model"
     foreign = {**metadata, "cohort": {"name": "else", "content_hash": "0"}}
     assert exposure(foreign, tiny_cohort, [run.path]).standing == "other_cohort"
+    here = {"cohort": {"content_hash": tiny_cohort.info.content_hash}}
+    assert exposure({**foreign, "calibration": here}, tiny_cohort).standing == "calibrated"
     leaky = {**metadata, "split": {**metadata["split"], "leaks": True}}
     assert exposure(leaky, tiny_cohort, [run.path]).standing == "leaking"
     first, second = (exposure(of_fold(metadata, run, fold), tiny_cohort, [run.path]) for fold in (0, 1))

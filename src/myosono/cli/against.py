@@ -57,10 +57,12 @@ def evaluate_against(
 
     tools = _read([first, *others])
     where = _condition(tools)
-    folds = len(tools[0].predictions.rows("test").folds)
-    entries = [make_entry(Contender(tool.name), where, 0, tool.predictions, of_folds=folds) for tool in tools]
+    entries = [
+        make_entry(Contender(tool.name), where, 0, tool.predictions, of_folds=len(tool.predictions.rows("test").folds))
+        for tool in tools
+    ]
     found = compare(entries, flagship=Contender(tools[0].name), resamples=resamples, seed=seed, quiet=as_json)
-    folder = out or first.with_name("_against_".join(tool.name for tool in tools))
+    folder = out or first.resolve().with_name("_against_".join(tool.name for tool in tools))
     facts: dict[str, Any] = {"command": typed_command(), "created": now(), "versions": versions(), "machine": machine()}
     report = write_comparison(found, folder, profiles=None, facts=facts)  # of predictions no cost is known
     if as_json:
@@ -73,7 +75,7 @@ def evaluate_against(
 def _read(sources: Sequence[Path]) -> list[_Tool]:
     from myosono.evaluation import find_shared_patients
 
-    names = [source.name if source.is_dir() else source.stem for source in sources]
+    names = [source.resolve().name if source.is_dir() else source.stem for source in sources]
     if len(set(names)) < len(names):
         raise UsageError(f"two of the sources are called alike: {', '.join(names)}", remedy="Rename one of them")
     tools: list[_Tool] = []
@@ -98,14 +100,16 @@ def _condition(tools: Sequence[_Tool]) -> Condition:
 
 
 def _check_pairs(first: Predictions, other: Predictions) -> None:
-    """Rows are paired by fold and image; what pairs must be the same image of the same patient."""
-    keys = ["fold", "image_id"]
-    both = first.rows("test").table.merge(other.rows("test").table, on=keys, suffixes=("", "_other"))
+    """Rows are paired by image, and by fold where one is tested in several; a pair must be one image of one patient."""
+    tables = [predictions.rows("test").table for predictions in (first, other)]
+    once = all(table["image_id"].is_unique for table in tables)
+    keys = ["image_id"] if once else ["fold", "image_id"]
+    both = tables[0].merge(tables[1], on=keys, suffixes=("", "_other"))
     if both.empty:
         raise PredictionsError(
-            "shares no fold and image_id with the first table, so nothing can be paired",
+            f"shares no {' and '.join(keys)} with the first table, so nothing can be paired",
             path=other.source,
-            remedy="Give both tables the same image_id and fold columns",
+            remedy=f"Give both tables the same {' and '.join(keys)}",
         )
     for column in ("patient_id", "target"):
         wrong = both[both[column] != both[f"{column}_other"]]

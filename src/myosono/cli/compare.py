@@ -10,7 +10,7 @@ import typer
 
 from myosono.cli.output import SIMULATED_NOTE, console, print_json, typed_command, written
 from myosono.cli.train import parse_settings
-from myosono.errors import ModelError, UsageError
+from myosono.errors import MyosonoError, RunError, UsageError
 from myosono.extras import require_train
 from myosono.provenance import machine, now, versions
 
@@ -55,7 +55,9 @@ def compare_command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting of every recipe. Repeatable.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Cells at once on this machine, the cores shared among them.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Cells at once on this machine, the cores shared among them.")
+    ] = 1,
     ray: Annotated[bool, typer.Option("--ray", help="Fit the cells as Ray tasks on this machine.")] = False,
     address: Annotated[str | None, typer.Option(help="Fit them on this Ray cluster, e.g. ray://host:10001.")] = None,
     profile: Annotated[bool, typer.Option("--profile/--no-profile", help="Measure latency and file size.")] = True,
@@ -89,7 +91,10 @@ def compare_command(
     result = run_sweep(cells, store, pool, threads=threads, command=typed_command(), quiet=False)
     entrants = order_entrants(names, _names(pretrained), flagship)
     champion = Contender(*entrants[0], next(iter(recipes)))
-    found = compare(collect_entries(cells, store), flagship=champion, quiet=json)
+    entries = collect_entries(cells, store)
+    if not any(entry.contender == champion for entry in entries):
+        raise RunError(_nothing(champion.label(), result.failed), path=out, remedy="The finished cells are kept.")
+    found = compare(entries, flagship=champion, quiet=json)
     profiles, reason = _profiles(entrants, recipes) if profile else ({}, "not measured: --no-profile was given")
     facts = {
         "command": typed_command(),
@@ -112,15 +117,24 @@ def compare_command(
         raise typer.Exit(1)
 
 
+def _nothing(champion: str, failed: Mapping[str, str]) -> str:
+    first = next(iter(failed.items()), None)
+    reason = f"; {len(failed)} folds failed, first {first[0]}: {first[1]}" if first else ""
+    return f"no fold of {champion}, which the others are set against, is finished{reason}"
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _numbers(text: str, option: str) -> list[int]:
     try:
-        return [int(part) for part in _names(text)]
+        found = [int(part) for part in _names(text)]
     except ValueError as error:
         raise UsageError(f"{option} {text!r} is not whole numbers with commas between") from error
+    if not found:
+        raise UsageError(f"{option} {text!r} names none")
+    return found
 
 
 def _recipes(paths: Sequence[Path], overrides: dict[str, Any]) -> dict[str, Recipe]:
@@ -157,13 +171,17 @@ def _profiles(
     from myosono.export import profile_models
     from myosono.networks.registry import model_kind
 
-    side = next(iter(recipes.values())).size
+    sides = {recipe.size for recipe in recipes.values()}
+    if len(sides) > 1 or any(recipe.model_options for recipe in recipes.values()):
+        return {}, "not measured: the recipes differ in size, or change the networks; see myosono profile"
+    side = sides.pop()
     names = dict.fromkeys(entrant.model for entrant in entrants)
     networks = [name for name in names if model_kind(name) == "network"]
     try:
         measured = profile_models(networks, input_shape=(1, side, side), repeats=20)
-    except ModelError as error:
-        return {}, f"not measured: {error}"
+    except Exception as error:  # noqa: BLE001 - a cost that cannot be measured must not cost the comparison
+        told = str(error) if isinstance(error, MyosonoError) else f"{type(error).__name__}: {error}"
+        return {}, f"not measured: {told}"
     return {one.name: one.to_dict() for one in measured}, None
 
 
@@ -185,14 +203,24 @@ def print_comparison(found: Comparison, screen: Console) -> None:
                 _interval(row, "image_accuracy"),
                 _interval(row, "image_auc"),
                 _interval(row, "patient_accuracy"),
-                _interval(row, "image_auc_difference", signed=True),
+                _interval(row, "image_auc_difference", signed=True) + _on_fewer(found, score),
                 "" if row["image_auc_difference_p_holm"] is None else f"{row['image_auc_difference_p_holm']:.3f}",
             )
         screen.print(table)
     screen.print(
-        f"Intervals: 95 %, patients resampled. Difference: from {found.flagship.label()}, on the same patients; "
+        f"Intervals: 95 %, patients resampled. Difference: from "
+        f"{escape(found.flagship.label(recipe=found.several_recipes))}, on the same patients; "
         "p corrected over the models (Holm)."
     )
+
+
+def _on_fewer(found: Comparison, score: ModelScore) -> str:
+    """Said where a difference rests on a part of the patients alone."""
+    pairs = found.differences([score.condition], "image", "auc")
+    pair = next((one for one in pairs if one.contender == score.contender), None)
+    if pair is None or pair.patients >= score.patients:
+        return ""
+    return f"\n[yellow]on {pair.patients} of {score.patients} patients[/]"
 
 
 def _extent(score: ModelScore, row: Mapping[str, Any]) -> str:

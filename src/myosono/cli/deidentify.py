@@ -39,7 +39,7 @@ def deidentify_command(
     """Copy DICOM images without who, when and where (PS3.15 basic profile), black outside the B-mode area."""
     require_clinic("myosono deidentify")
     from myosono.clinic.dicom import DeidentifyOptions
-    from myosono.clinic.dicom.folder import export_files, open_salt
+    from myosono.clinic.dicom.folder import Exported, export_files, open_salt
     from myosono.imaging import Area, list_sources
 
     options = DeidentifyOptions(
@@ -50,7 +50,9 @@ def deidentify_command(
         retain_characteristics=retain_characteristics,
         shift_dates=shift_dates,
     )
-    found = list(export_files(list_sources(list(paths)), out, options))
+    sources = list_sources(list(paths))
+    found = list(export_files(sources, out, options))
+    found += [Exported(file, None, f"{file}: {reason}") for file, reason in sources.failed]
     refused = [one for one in found if one.error is not None]
     if json:
         lines = [{"source": str(one.source), "copy": str(one.copy or "") or None, "error": one.error} for one in found]

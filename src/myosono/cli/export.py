@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from myosono.cli.output import console, print_json
+from myosono.cli.output import console, print_json, require_writable
 from myosono.errors import UsageError
 from myosono.extras import require_train
 
@@ -51,6 +51,7 @@ def export_command(
 ) -> None:
     """Export one ONNX file: preprocessing, network, calibration and evidence; refused unless its gates hold."""
     require_train("myosono export")
+    require_writable(out)
     from myosono.cohort import Cohort
     from myosono.export import export_run
     from myosono.training import Run

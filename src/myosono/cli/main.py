@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import MutableMapping
@@ -88,11 +89,21 @@ def _options(
 def main() -> None:
     """Run the command line: one line on standard error for an error; 2 for usage, 1 for what could not be done."""
     wait_briefly(os.environ)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name that is not UTF-8, or a dash on a console of another code page, must not end a table half-way.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except MyosonoError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]myosono:[/] {_plain(str(error))}", highlight=False)
         sys.exit(2 if isinstance(error, (UsageError, RecipeError)) else 1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        reason = error.strerror or str(error)
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]myosono:[/] {_plain(f'{where}{reason}')}", highlight=False
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("\nmyosono: interrupted; train and demo go on where they stopped when run again\n")
         sys.exit(130)

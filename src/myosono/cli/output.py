@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+
+from myosono.errors import UsageError
 
 SIMULATED_NOTE = "simulated images: for testing and demonstration, not clinical evidence"
 
@@ -28,6 +31,24 @@ def print_json(value: Any) -> None:
 def typed_command() -> str:
     """The command line as typed, for the record; the program by its name alone."""
     return shlex.join(["myosono", *sys.argv[1:]])
+
+
+def require_writable(file: Path) -> None:
+    """Refuse a file that could not be written, before the work that it is for; its folder is made.
+
+    Raises
+    ------
+    UsageError
+        If it is a folder, or its folder cannot be made or written.
+    """
+    if file.is_dir():
+        raise UsageError("is a folder, not a file", path=file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", path=file) from error
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError("cannot be written: permission denied", path=file)
 
 
 def written(path: Path, what: str) -> None:

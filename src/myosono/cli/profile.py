@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from myosono.cli.output import console, print_json, written
+from myosono.cli.output import console, print_json, require_writable, written
 from myosono.extras import require_train
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def profile_command(
     from myosono.export.profile.record import write_csv
     from myosono.networks import list_models
 
+    if csv is not None:
+        require_writable(csv)
     chosen = names or list_models(kind="network")
     profiles = profile_models(chosen, input_shape=(channels, size, size), repeats=repeats, budget=budget)
     busy = profiles[0].load_average

@@ -65,6 +65,7 @@ def quantify(reading: Reading, options: QuantifyOptions, *, threads: int, quiet:
 
 def write_regions(reading: Reading, out: Path) -> None:
     """Write each region as a mask to edit (``masks/``) and as an overlay (``regions/``), if any was measured."""
+    from myosono.imaging import save_result
     from myosono.quantification import draw_region, mask_names, write_mask
 
     if reading.quantification is None:
@@ -77,7 +78,7 @@ def write_regions(reading: Reading, out: Path) -> None:
         region = None if image.quantities is None else image.quantities.region
         if region is not None:
             write_mask(region, masks / name)
-            draw_region(image.pixels, region).save(overlays / name)
+            save_result(draw_region(image.pixels, region), overlays / name)
 
 
 def show_quantities(reading: Reading, to: Console) -> None:

@@ -50,6 +50,8 @@ def read_command(
     options = QuantifyOptions(masks, reference, age, sex, device, across_devices)
     options.require(quantify)
     _check_site(muscle, side)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     quiet = json or not sys.stderr.isatty()
     reader = load(model, threads=threads)
     reading = _read(reader, paths, patient, muscle, side, quiet=quiet)
@@ -93,16 +95,19 @@ def write_reading(reader: Reader, reading: Reading, out: Path) -> None:
     """Write ``reading.json``, one heat-map overlay an image, and what the threshold removed in ``diagnostics/``."""
     import json
 
+    from myosono.imaging import save_result
     from myosono.reading import draw_overlay, draw_shrinkage, overlay_names
 
     diagnostics = out / "diagnostics"
     diagnostics.mkdir(parents=True, exist_ok=True)
     (out / "reading.json").write_text(
-        json.dumps(reading.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(reading.to_dict(), indent=2, ensure_ascii=False) + "\n",
+        encoding="utf-8",
+        errors="backslashreplace",  # of a file name that is not UTF-8: in JSON an escape
     )
     for image, name in zip(reading.images, overlay_names(reading.images), strict=True):
-        draw_overlay(image, reader.artefact.classes, reading.model).save(out / name)
-        draw_shrinkage(image, reading.model).save(diagnostics / name)
+        save_result(draw_overlay(image, reader.artefact.classes, reading.model), out / name)
+        save_result(draw_shrinkage(image, reading.model), diagnostics / name)
 
 
 def show_reading(reading: Reading, to: Console) -> None:

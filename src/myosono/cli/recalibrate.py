@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from myosono.cli.output import console, print_json, written
+from myosono.cli.output import console, print_json, require_writable, written
 from myosono.errors import UsageError
 from myosono.extras import require_train
 
@@ -39,6 +39,7 @@ def recalibrate_command(
     if out.suffix != ".onnx":
         raise UsageError(f"--out {out} does not end in .onnx")
     require_train("myosono recalibrate")
+    require_writable(out)
     from myosono.cohort import Cohort
     from myosono.export import recalibrate
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from myosono.cli.output import console, print_json, written
+from myosono.cli.output import console, print_json, require_writable, written
 from myosono.errors import ArtefactError, UsageError
 from myosono.extras import require_train
 
@@ -42,6 +42,8 @@ def verify_command(
         raise UsageError("--images and --cohort exclude each other")
     if min_agreement is not None and (not 0 <= min_agreement <= 1 or not (images or cohort)):
         raise UsageError("--min-agreement is a share from 0 to 1, and needs --images or --cohort")
+    if out is not None:
+        require_writable(out)
     from myosono.progress import progress_bar
     from myosono.reading.change import Study, compare
 
@@ -51,8 +53,8 @@ def verify_command(
         task = bar.add_task("reading with both", total=count, visible=count > 0)
         record = compare(before, after, studies, on_study=lambda _: bar.advance(task))
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json_.dumps(record.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json_.dumps(record.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        out.write_text(text, encoding="utf-8", errors="backslashreplace")
     if json:
         print_json(record.to_dict())
     else:
@@ -63,6 +65,8 @@ def verify_command(
     if min_agreement is not None and (found is None or found < min_agreement):
         shown = "no image" if found is None else f"{found:.2%} of images"
         raise ArtefactError(f"{shown} keep their decision, fewer than {min_agreement:.2%}", path=after)
+    if record.failed:
+        raise typer.Exit(1)
 
 
 def _cohort_studies(folder: Path) -> tuple[Iterator[Study], int]:
@@ -90,8 +94,8 @@ def show_change(record: ChangeRecord, to: Console) -> None:
         for warning in model["warnings"]:
             to.print(f"  [yellow]{warning}[/]")
     _show_metadata(record, to)
-    for path, error in record.failed:
-        to.print(f"[red]could not be read:[/] {escape(path)}: {escape(error)}", soft_wrap=True)
+    for _, error in record.failed:
+        to.print(f"[red]could not be read:[/] {escape(error)}", soft_wrap=True)
     if not record.images:
         to.print("No images (--images or --cohort): what the networks compute was not compared.")
         return

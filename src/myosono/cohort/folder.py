@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from myosono.cohort.store import IMAGES, INFO, PARTIAL, is_cohort, refuse_foreign
+from myosono.cohort.store import IMAGES, INFO, LOCK, PARTIAL, is_cohort, refuse_foreign
 from myosono.errors import CohortError
+from myosono.locking import alone
 
 
 @contextmanager
@@ -35,21 +36,38 @@ def new_cohort_folder(out: str | Path, *, overwrite: bool = False) -> Iterator[P
     Raises
     ------
     CohortError
-        If ``out`` is a file, holds a cohort and ``overwrite`` is false, or holds anything that is no cohort.
+        If ``out`` is a file, holds a cohort and ``overwrite`` is false, or holds anything that is no cohort; or if
+        another process is writing a cohort there.
     """
     target = Path(out)
     fresh = not target.exists()
     check_replaceable(target, overwrite=overwrite)
-    aside = target / PARTIAL
-    shutil.rmtree(aside, ignore_errors=True)
-    (aside / IMAGES).mkdir(parents=True)
-    try:
-        yield aside
-        _put_in_place(aside, target)
-    except BaseException:
-        # Half a cohort must not be mistaken for one, nor stand in the way of the next attempt.
-        shutil.rmtree(target if fresh else aside, ignore_errors=True)
-        raise
+    target.mkdir(parents=True, exist_ok=True)
+    with _alone(target):
+        check_replaceable(target, overwrite=overwrite)  # another may have finished meanwhile
+        aside = target / PARTIAL
+        shutil.rmtree(aside, ignore_errors=True)
+        (aside / IMAGES).mkdir(parents=True)
+        try:
+            yield aside
+            _put_in_place(aside, target)
+        except BaseException:
+            # Half a cohort must not be mistaken for one, nor stand in the way of the next attempt.
+            shutil.rmtree(target if fresh else aside, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One writer at a time; the lock of a process that was killed is free."""
+    with alone(target / LOCK, wait=False) as mine:
+        if not mine:
+            remedy = "Wait for it, or choose another --out"
+            raise CohortError("another process is writing a cohort here", path=target, remedy=remedy)
+        try:
+            yield
+        finally:
+            (target / LOCK).unlink(missing_ok=True)
 
 
 def check_replaceable(folder: Path, *, overwrite: bool) -> None:
@@ -61,7 +79,7 @@ def check_replaceable(folder: Path, *, overwrite: bool) -> None:
         As :func:`new_cohort_folder`.
     """
     refuse_foreign(folder)
-    held = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    held = sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK) if folder.is_dir() else []
     if is_cohort(folder):
         if not overwrite:
             raise CohortError(
@@ -77,7 +95,7 @@ def check_replaceable(folder: Path, *, overwrite: bool) -> None:
 
 def _put_in_place(aside: Path, target: Path) -> None:
     """Moves within one disk; ``cohort.json`` goes first and comes last, so that no mixture passes for a cohort."""
-    old = [entry for entry in target.iterdir() if entry.name != PARTIAL]
+    old = [entry for entry in target.iterdir() if entry.name not in (PARTIAL, LOCK)]
     for entry in sorted(old, key=lambda entry: entry.name != INFO):
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     for entry in sorted(aside.iterdir(), key=lambda entry: entry.name == INFO):

@@ -27,6 +27,7 @@ from myosono.cohort.schema import OPTIONAL_COLUMNS, clips_of, label_conflict_err
 from myosono.cohort.store import FAILURES, FOLDS, IMAGES, Cohort, CohortInfo, is_cohort, write_cohort
 from myosono.errors import CohortError, UsageError
 from myosono.hashing import sha256_bytes
+from myosono.imaging import printable
 from myosono.progress import track
 
 PATIENTS = ("source", "near-duplicate", "image")
@@ -203,7 +204,9 @@ class _Store:
 
     def _add(self, shot: Shot) -> None:
         if shot.image_id in self._ids:
-            raise CohortError(f"image_id {shot.image_id!r} occurs more than once", path=self.folder)
+            raise CohortError(
+                f"image_id {shot.image_id!r} occurs more than once", remedy="Give every image an image_id of its own"
+            )
         self._ids.add(shot.image_id)
         if self._refuse_conflicts and self._labels.setdefault(shot.patient_id, shot.label) != shot.label:
             raise label_conflict_error(shot.patient_id, [self._labels[shot.patient_id], shot.label])
@@ -236,7 +239,7 @@ def _suffixes() -> Iterator[str]:
 
 
 def _row(shot: Shot, *, file: str, digest: str, shape: tuple[int, int]) -> dict[str, Any]:
-    return {
+    row = {
         "image_id": shot.image_id,
         "file": file,
         "patient_id": shot.patient_id,
@@ -250,6 +253,7 @@ def _row(shot: Shot, *, file: str, digest: str, shape: tuple[int, int]) -> dict[
         "sha256": digest,
         **shot.optional,
     }
+    return {name: printable(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _tidy(table: pd.DataFrame) -> pd.DataFrame:
@@ -285,7 +289,7 @@ def _frames_together(clips: pd.Series[str]) -> list[SimilarPair]:
 def _write_failures(folder: Path, failures: list[Failure], total: int) -> list[str]:
     if not failures:
         return []
-    with (folder / FAILURES).open("w", newline="", encoding="utf-8") as stream:
+    with (folder / FAILURES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         writer = csv.writer(stream)
         writer.writerow(["source", "reason"])
         writer.writerows([item.source, item.reason] for item in failures)

@@ -22,9 +22,10 @@ from myosono.provenance import now, versions
 FORMAT = 1
 TABLE, INFO, IMAGES, FOLDS, FAILURES = "cohort.parquet", "cohort.json", "images", "folds", "failures.csv"
 PARTIAL = ".partial"
+LOCK = ".lock"
 """Folder within a cohort's in which a new one is written."""
 
-_OURS = frozenset({TABLE, INFO, IMAGES, FOLDS, FAILURES, PARTIAL})
+_OURS = frozenset({TABLE, INFO, IMAGES, FOLDS, FAILURES, PARTIAL, LOCK})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from myosono.cohort.near_duplicates import fingerprint, similar_pairs, similarity_groups
-from myosono.errors import UsageError
+from myosono.errors import ImageError, UsageError
 from myosono.formats import ARTEFACT_METADATA_KEY
 from myosono.imaging import Frame, list_sources, read_frames
 from myosono.progress import track
@@ -97,7 +97,10 @@ class GateFeatures:
         """
         path = Path(folder)
         name = path.resolve().parent.name if path.name == "images" else path.name
-        sources = track(list(list_sources(path)), f"reading images of {name}", disable=quiet)
+        listed = list_sources(path)
+        if listed.failed:
+            raise ImageError(listed.failed[0][1], path=listed.failed[0][0], remedy="Move it away, or mend it.")
+        sources = track(list(listed), f"reading images of {name}", disable=quiet)
         area = _muscle_area if muscle else _area
         areas = [area(frame) for source in sources for frame in read_frames(source)]
         groups = [f"{name} {number}" for number in look_alike_groups(areas)]

@@ -12,9 +12,10 @@ Examples
 """
 
 from myosono.imaging.area import find_b_mode_area
-from myosono.imaging.file_names import bare_name, safe_name, unique_names
+from myosono.imaging.file_names import bare_name, printable, safe_name, unique_names
 from myosono.imaging.frame import Area, Frame, GreyImage
 from myosono.imaging.limits import Limits
+from myosono.imaging.marks import is_own_result, result_mark, save_result
 from myosono.imaging.naming import NameFacts, facts_from_name
 from myosono.imaging.read import read_frame, read_frames
 from myosono.imaging.sources import SourceList, list_sources, natural_key
@@ -29,10 +30,14 @@ __all__ = [
     "bare_name",
     "facts_from_name",
     "find_b_mode_area",
+    "is_own_result",
     "list_sources",
     "natural_key",
+    "printable",
     "read_frame",
     "read_frames",
+    "result_mark",
     "safe_name",
+    "save_result",
     "unique_names",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydicom import dcmread
@@ -21,7 +22,7 @@ from myosono.imaging.dicom_pixels import GreyConverter
 from myosono.imaging.dicom_regions import read_geometry
 from myosono.imaging.dicom_site import read_site
 from myosono.imaging.dicom_streams import check_streams
-from myosono.imaging.guard import decoding
+from myosono.imaging.guard import DECODER_ERRORS, decoding
 from myosono.imaging.limits import Limits
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -90,6 +91,8 @@ def _pictures(dataset: FileDataset, numbers: Sequence[int], count: int, path: Pa
         if not decoder.is_available:
             raise ImageError(f"is compressed as {syntax.name}, which needs {decoder.missing_dependencies}", path=path)
         check_streams(dataset, syntax, count, path)
+        if count > 1 and convert.needs_look:
+            _look_at_all(dataset, syntax, count, convert)
         frames = decoded_frames(dataset, syntax, decoder, numbers, count)
     for index in numbers:
         doing = f"decode DICOM frame {index + 1} of {count}"
@@ -99,6 +102,13 @@ def _pictures(dataset: FileDataset, numbers: Sequence[int], count: int, path: Pa
                 raise ImageError(f"ends after {index} of {count} frames", path=path)
             picture = convert(*found)
         yield picture
+
+
+def _look_at_all(dataset: FileDataset, syntax: UID, count: int, convert: GreyConverter) -> None:
+    """All frames tell the depth of each; where one is damaged, those before it do, and it fails when its turn comes."""
+    with suppress(*DECODER_ERRORS, *_PYDICOM_ERRORS):
+        for pixels, _ in decoded_frames(dataset, syntax, get_decoder(syntax), range(count), count):
+            convert.look(pixels)
 
 
 def check_inflated_size(data: bytes, path: Path, limits: Limits) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from myosono.imaging.colour import coloured, coloured_pixels
@@ -22,8 +23,8 @@ _PARTIAL_BLACK, _PARTIAL_SPAN = 16, 219
 class GreyConverter:
     """Turns the frames of one data set into 8-bit grey.
 
-    The depth that 16-bit frames really use is decided on the first frame and kept, so that grey values of one
-    cine stay comparable.
+    The depth that 16-bit frames really use is decided once and kept, so that grey values of one cine stay comparable:
+    on the frames that `look` saw, or on the first.
 
     Parameters
     ----------
@@ -39,6 +40,26 @@ class GreyConverter:
         if big_endian:
             _swap_palettes(dataset)
         self._bits: int | None = None
+        self._seen = 0
+        self._no_window = _no_window(dataset)
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether the depth of the frames is not plain from the header."""
+        dataset = self._dataset
+        monochrome = str(dataset.get("PhotometricInterpretation", "")).startswith("MONOCHROME")
+        unsigned = int(dataset.get("PixelRepresentation", 0)) == 0
+        return monochrome and unsigned and int(dataset.get("BitsStored", 8)) > 8 and not self._is_windowed
+
+    def look(self, pixels: NDArray[Any]) -> None:
+        """See one frame before any is converted: a dark one must not settle the depth of all."""
+        self._seen = max(self._seen, int(pixels.max(initial=0)) & (2 ** int(self._dataset.BitsStored) - 1))
+
+    @property
+    def _is_windowed(self) -> bool:
+        return _has_value(self._dataset, "VOILUTSequence") or (
+            _has_value(self._dataset, "WindowCenter") and not self._no_window
+        )
 
     def __call__(self, pixels: NDArray[Any], photometric: str) -> Picture:
         """Convert one frame.
@@ -85,15 +106,16 @@ class GreyConverter:
 
     def _monochrome(self, pixels: NDArray[Any]) -> Picture:
         dataset = self._dataset
-        if _has_value(dataset, "VOILUTSequence") or _has_value(dataset, "WindowCenter"):
+        if self._is_windowed:
             return Picture(self._windowed(pixels))
         signed = int(dataset.get("PixelRepresentation", 0)) == 1
         announced = int(dataset.BitsStored)
         values = pixels.astype(np.int64)
         values = values + 2 ** (announced - 1) if signed else values & (2**announced - 1)
         if self._bits is None:
-            self._bits, warning = (announced, None) if signed else used_bits(int(values.max(initial=0)), announced)
-            return Picture(scaled(values, self._bits), (warning,) if warning else ())
+            peak = max(self._seen, int(values.max(initial=0)))
+            self._bits, warning = (announced, None) if signed else used_bits(peak, announced)
+            return Picture(scaled(values, self._bits), tuple(filter(None, [self._no_window, warning])))
         return Picture(scaled(values, self._bits))
 
     def _windowed(self, pixels: NDArray[Any]) -> GreyImage:
@@ -123,6 +145,17 @@ def _swap_palettes(dataset: Dataset) -> None:
         if element.VR != "OW" or "LookupTableData" not in element.keyword or element.keyword.startswith("Segmented"):
             continue
         dataset[element.tag].value = np.frombuffer(element.value, dtype=">u2").astype("<u2").tobytes()
+
+
+def _no_window(dataset: Dataset) -> str | None:
+    """What is wrong with the window, if it cannot be one: a width is 1 or more (PS3.3 C.11.2.1.2.1)."""
+    if not _has_value(dataset, "WindowCenter"):
+        return None
+    width = dataset.get("WindowWidth")
+    first = width[0] if isinstance(width, MultiValue) and len(width) else width
+    if not _has_value(dataset, "WindowWidth") or first is None or float(first) >= 1:
+        return None
+    return f"the header gives a window of width {float(first):g}, which is none: all grey values are shown"
 
 
 def _has_value(dataset: Dataset, keyword: str) -> bool:

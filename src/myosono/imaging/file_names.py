@@ -94,3 +94,16 @@ def _hyphenated(text: str) -> str:
 
 def _same_file(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def printable(name: str) -> str:
+    """Text of a file name that can be written as UTF-8: bytes that were none, of other alphabets, as ``\\xd5``.
+
+    Examples
+    --------
+    >>> printable(b"\\xd5\\xc5_RB_2.png".decode("utf-8", "surrogateescape"))
+    '\\\\xd5\\\\xc5_RB_2.png'
+    >>> printable("张_RB_2.png")
+    '张_RB_2.png'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from myosono.errors import ImageError
 from myosono.imaging.colour import coloured_pixels
@@ -78,8 +78,14 @@ def _pictures(
                 image.seek(index)
             limits.check_size(image.height, image.width, path)
             image.load()
-            picture = _to_grey(image, path, spans)
+            picture = _to_grey(_upright(image), path, spans)
         yield picture
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As every viewer shows it; Pillow turns TIFF by itself."""
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    return ImageOps.exif_transpose(image) if turned else image
 
 
 def _is_deep(mode: str) -> bool:

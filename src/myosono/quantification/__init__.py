@@ -6,7 +6,7 @@ Needs the base install only. A region that a network proposed says so with every
 from __future__ import annotations
 
 from myosono.quantification.echo import EchoIntensity, echo_intensity
-from myosono.quantification.masks import draw_region, mask_names, read_mask, write_mask
+from myosono.quantification.masks import draw_region, mask_names, read_mask, unused_masks, write_mask
 from myosono.quantification.normals import NormalModel, SiteMeasure
 from myosono.quantification.proposal import RegionModel
 from myosono.quantification.protocol import MYOSITIS_PROTOCOL, Completeness, completeness, site_name
@@ -47,5 +47,6 @@ __all__ = [
     "site_name",
     "subcutaneous_thickness",
     "texture_features",
+    "unused_masks",
     "write_mask",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from myosono.errors import ImageError
-from myosono.imaging import Area, bare_name, safe_name, unique_names
+from myosono.imaging import Area, bare_name, safe_name, save_result, unique_names
 from myosono.quantification.region import Region
 
 _EDGE = np.array([255, 190, 0], dtype=np.uint8)
@@ -63,8 +63,17 @@ def _mask_name(stem: str, frame: int) -> str:
     return safe_name(f"{stem}{f'_frame{frame + 1}' if frame else ''}", "_region.png", verbatim=True)
 
 
-def read_mask(path: str | Path, shape: tuple[int, int], area: Area | None = None) -> Region:
-    """Read an edited mask: any picture, muscle where it is not black.
+def unused_masks(folder: Path, names: Sequence[str]) -> list[str]:
+    """Masks in a folder that are none of these: an edited one that is misnamed would be missed in silence."""
+    wanted = {name.casefold() for name in names}
+    found = (item.name for item in folder.glob("*_region.png"))
+    return sorted(name for name in found if name.casefold() not in wanted)
+
+
+def read_mask(
+    path: str | Path, shape: tuple[int, int], area: Area | None = None, screen: tuple[int, int] | None = None
+) -> Region:
+    """Read an edited mask: any picture, muscle where it is neither black nor transparent.
 
     Parameters
     ----------
@@ -72,8 +81,9 @@ def read_mask(path: str | Path, shape: tuple[int, int], area: Area | None = None
         Picture of the size of the B-mode image, or of the whole screen.
     shape
         ``(height, width)`` of the B-mode image.
-    area
-        Where the B-mode image lies within the screen; None if the mask must fit as it is.
+    area, screen
+        Where the B-mode image lies within the screen, and the screen's ``(height, width)``; None if the mask must fit
+        as it is. A mask of any other size was enlarged or cut, and would mark another part of the muscle.
 
     Raises
     ------
@@ -81,14 +91,8 @@ def read_mask(path: str | Path, shape: tuple[int, int], area: Area | None = None
         If the file is missing or damaged, or fits neither size, or marks nothing.
     """
     source = Path(path)
-    try:
-        with Image.open(source) as picture:
-            levels = np.asarray(picture.convert("L"))
-    except FileNotFoundError as error:
-        raise ImageError("the mask does not exist", path=source) from error
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise ImageError(f"the mask cannot be decoded: {error}", path=source) from error
-    if levels.shape != shape and area is not None and levels.shape[0] >= area.bottom and levels.shape[1] >= area.right:
+    levels = _levels(source)
+    if levels.shape != shape and area is not None and levels.shape == screen:
         levels = levels[area.top : area.bottom, area.left : area.right]
     if levels.shape != shape:
         raise ImageError(
@@ -101,9 +105,22 @@ def read_mask(path: str | Path, shape: tuple[int, int], area: Area | None = None
     return Region(levels > 0, "given")
 
 
+def _levels(source: Path) -> NDArray[np.uint8]:
+    """Grey levels of a picture; what is transparent has none."""
+    try:
+        with Image.open(source) as picture:
+            rgba = picture.convert("RGBA")
+    except FileNotFoundError as error:
+        raise ImageError("the mask does not exist", path=source) from error
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"the mask cannot be decoded: {error}", path=source) from error
+    black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+    return np.asarray(Image.alpha_composite(black, rgba).convert("L"))
+
+
 def write_mask(region: Region, path: str | Path) -> None:
     """Write the mask as a PNG, 255 in muscle."""
-    Image.fromarray(np.where(region.mask, 255, 0).astype(np.uint8)).save(path)
+    save_result(Image.fromarray(np.where(region.mask, 255, 0).astype(np.uint8)), path)
 
 
 def draw_region(image: NDArray[np.uint8], region: Region) -> Image.Image:

@@ -86,7 +86,14 @@ class Quantifier:
             self._model = RegionModel(threads=self._threads)
         return self._model
 
-    def region_of(self, image: NDArray[np.uint8], mask_name: str | None = None, *, area: Area | None = None) -> Region:
+    def region_of(
+        self,
+        image: NDArray[np.uint8],
+        mask_name: str | None = None,
+        *,
+        area: Area | None = None,
+        screen: tuple[int, int] | None = None,
+    ) -> Region:
         """The edited mask of an image where there is one, else a proposal.
 
         Parameters
@@ -95,8 +102,8 @@ class Quantifier:
             B-mode image, uint8 ``(height, width)``.
         mask_name
             File name of its mask, by `mask_names`.
-        area
-            Where the image lies in the screen.
+        area, screen
+            Where the image lies in the screen, and the screen's ``(height, width)``.
 
         Raises
         ------
@@ -106,7 +113,7 @@ class Quantifier:
         if self.masks is not None and mask_name is not None:
             file = self.masks / mask_name
             if file.is_file():
-                return read_mask(file, (image.shape[0], image.shape[1]), area)
+                return read_mask(file, (image.shape[0], image.shape[1]), area, screen)
         return self.model.propose(image)
 
     def measure(
@@ -156,11 +163,12 @@ class Quantifier:
         mask_name: str,
         *,
         area: Area | None = None,
+        screen: tuple[int, int] | None = None,
         spacing_mm: tuple[float, float] | None = None,
     ) -> ImageQuantities:
         """As `measure`, in the region of `region_of`; a mask that cannot be used is told in the notes."""
         try:
-            region = self.region_of(image, mask_name, area=area)
+            region = self.region_of(image, mask_name, area=area, screen=screen)
         except ImageError as error:
             return ImageQuantities.none(f"not measured: {error}")
         return self.measure(image, region=region, spacing_mm=spacing_mm)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from myosono.errors import UsageError
 from myosono.imaging import Area
-from myosono.quantification import ImageQuantities, MeasuredImage, Quantifier, Reference, mask_names
+from myosono.quantification import ImageQuantities, MeasuredImage, Quantifier, Reference, mask_names, unused_masks
 from myosono.reading.result import ImageReading, Reading
 
 
@@ -83,6 +83,9 @@ def quantified(
         sexes=dict.fromkeys(patients, sex) if sex is not None else None,
         across_devices=across_devices,
     )
+    if quantifier.masks is not None and (unused := unused_masks(quantifier.masks, names)):
+        note = f"{len(unused)} masks in {quantifier.masks} belong to no image that was read ({unused[0]} first)"
+        study = replace(study, notes=(*study.notes, note))
     return replace(reading, images=tuple(images), quantification=study)
 
 
@@ -90,5 +93,6 @@ def quantities_of(image: ImageReading, quantifier: Quantifier, *, mask_name: str
     """Measures of one image that was read; none, and why, if the reader abstained from it."""
     if image.abstained:
         return ImageQuantities.none(f"not measured: {image.reasons[0]}")
-    area = Area(*image.area)
-    return quantifier.measure_in_mask(image.pixels, mask_name, area=area, spacing_mm=image.spacing_mm)
+    return quantifier.measure_in_mask(
+        image.pixels, mask_name, area=Area(*image.area), screen=image.screen, spacing_mm=image.spacing_mm
+    )

@@ -98,16 +98,23 @@ class Reader:
         images: list[ImageReading] = []
         failed: list[FailedImage] = []
         listed = _listed(sources)
+        skipped = [(str(path), reason) for path, reason in getattr(listed, "skipped", ())]
+        seen: dict[tuple[str, str], str] = {}
         for source in listed:
             name = f"array {len(images)}" if isinstance(source, np.ndarray) else str(source)
             try:
                 for frame in _frames(source, self.limits, name):
+                    # A copy is no second image of the patient: it would count for a vote, and for enough images.
+                    first = seen.setdefault((frame.sha256 or name, patient_id or frame.patient_id or STUDY), name)
+                    if first != name:
+                        skipped.append((name, f"the same file as {first}"))
+                        break
                     images.append(self.read_frame(frame, patient_id=patient_id, muscle=muscle, side=side))
             except (ImageError, MissingExtraError) as error:
                 failed.append(FailedImage(name, str(error)))
             if on_image is not None:
                 on_image(name)
-        skipped = tuple((str(path), reason) for path, reason in getattr(listed, "skipped", ()))
+        failed += [FailedImage(str(path), f"{path}: {reason}") for path, reason in getattr(listed, "failed", ())]
         muscles, patients = self.pool(images)
         return Reading(
             model=self.model,
@@ -115,7 +122,7 @@ class Reader:
             failed=tuple(failed),
             muscles=muscles,
             patients=patients,
-            skipped=skipped,
+            skipped=tuple(skipped),
         )
 
     def read_frame(
@@ -144,6 +151,7 @@ class Reader:
             class_maps=outputs.class_maps,
             shrinkage=outputs.shrinkage,
             pixels=b_mode,
+            screen=(frame.pixels.shape[0], frame.pixels.shape[1]),
         )
 
     def _fault(self, b_mode: NDArray[np.uint8], frame: Frame, outputs: Outputs) -> str | None:

@@ -45,6 +45,8 @@ class ImageReading:
         Frame number within the file, from 0.
     area
         B-mode rectangle that was read: top, left, bottom, right.
+    screen
+        Height and width of the whole picture; None if it is not known.
     abstained, reasons
         Whether no class is given, and why; reasons also hold doubts that do not stop the reading.
     class_maps, shrinkage
@@ -70,6 +72,7 @@ class ImageReading:
     shrinkage: NDArray[np.float32] = field(repr=False, compare=False)
     pixels: NDArray[np.uint8] = field(repr=False, compare=False)
     quantities: ImageQuantities | None = field(default=None, repr=False, compare=False)
+    screen: tuple[int, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the maps."""

@@ -84,6 +84,8 @@ def stress_banners(found: StressResult) -> list[Banner]:
             title = "Training patients may be among these"
             unless = "If it was not, the" if model.standing == "unproven" else "The"
             banners.append(Banner("red", title, f"{model.statement}. {unless} figures overestimate."))
+        if model.standing == "calibrated":
+            banners.append(Banner("red", "Calibrated on these patients", f"{model.statement}. It is too small."))
     if found.simulated:
         text = "Made by this package's simulation. Nothing here is evidence about patients."
         banners.append(Banner("amber", "Simulated images", text))

@@ -13,9 +13,9 @@ import pandas as pd
 from myosono.cohort import ROLES_KEY, Cohort, fold_sha256
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, RunError, UsageError
 
-Standing = Literal["held_out", "other_cohort", "unknown", "unproven", "leaking"]
+Standing = Literal["held_out", "other_cohort", "unknown", "unproven", "leaking", "calibrated"]
 """Known test patients; another cohort; the training cohort with patients unknown; test patients of a run that may be
-another one's; a split that leaks."""
+another one's; a split that leaks; the patients that it was calibrated on."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Exposure:
     Attributes
     ----------
     standing
-        See `Standing`; ``unknown``, ``unproven`` and ``leaking`` invalidate the figures.
+        See `Standing`; ``unknown``, ``unproven`` and ``leaking`` invalidate the figures, ``calibrated`` those of
+        calibration.
     statement
         The same in a sentence.
     images
@@ -54,6 +55,12 @@ def exposure(metadata: Mapping[str, Any], cohort: Cohort, runs: Sequence[Path] =
         If a folder is no run or is damaged.
     """
     name, trained = metadata["name"], metadata.get("cohort", {})
+    calibrated = (metadata.get("calibration") or {}).get("cohort") or {}
+    if calibrated.get("content_hash") == cohort.info.content_hash != trained.get("content_hash"):
+        return Exposure(
+            "calibrated",
+            f"{name} was calibrated on this cohort: its calibration error is that of the patients it was fitted to",
+        )
     if trained.get("content_hash") != cohort.info.content_hash:
         return Exposure(
             "other_cohort",

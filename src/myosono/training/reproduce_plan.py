@@ -112,7 +112,9 @@ def plan_reproduction(
         if name not in list_models():
             create_model(name)  # raises for a name that timm does not know either
     kinds = ("published" if scenarios else "image", "patient")
-    runs = tuple(_planned(recipe, task, kind, model) for kind in kinds for task in chosen for model in models)
+    runs = tuple(
+        _planned(recipe, task, kind, model) for kind in kinds for task in chosen for model in dict.fromkeys(models)
+    )
     if not runs:
         raise UsageError("no network to train", remedy=f"For example --models {','.join(MODELS)}")
     _check_splits(cohort, runs, only_folds)
@@ -160,7 +162,8 @@ def _notes(
     if left:
         notes.append(f"Left out as asked: {', '.join(left)}.")
     if only_folds is not None:
-        notes.append(f"Only fold {', '.join(str(fold) for fold in sorted(only_folds))} of each split, as asked.")
+        folds = ", ".join(str(fold) for fold in sorted(only_folds))
+        notes.append(f"Asked to fit fold {folds} of each split alone; folds of earlier calls here count too.")
     return tuple(notes)
 
 

@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 from myosono.errors import UsageError
+from myosono.locking import alone
 from myosono.training.sweep import CellStore, InProcess, Processes, RayTasks, collect_entries, plan_cells, run_sweep
+from myosono.training.sweep.job import Outcome
+from myosono.training.sweep.store import lock_of
 
 FAST = {"size": 64, "epochs": 1, "folds": 2, "batch_size": 16, "average_decay": 0.0}
 MODELS = ("stanet_xs", "shufflenet_v2_x0_5")
@@ -76,7 +79,9 @@ def test_a_cell_with_a_teacher_depends_on_the_teacher_and_on_its_structure(tiny_
     taught = [first(model="stanet_s"), first(model="stanet_xs"), first(model="stanet_s", temperature=4)]
     taught.append(first(model="stanet_xs", **wider))
     assert len({plain.key, *keys(taught)}) == 5
-    assert taught[0].structure == taught[2].structure != plain.structure
+    ours = first(model="stanet_s", pretrained=True)
+    assert ours.key != taught[0].key
+    assert ours.structure == taught[0].structure == taught[2].structure != plain.structure
     assert len({cell.structure for cell in taught}) == 3
 
 
@@ -147,6 +152,70 @@ def test_a_failed_cell_is_recorded_and_the_others_go_on(tiny_cohort, recipe, tmp
 def test_no_cell_is_begun_after_the_budget(cells, tmp_path):
     result = run_sweep(cells, CellStore(tmp_path), InProcess(), budget_seconds=0.0, quiet=True)
     assert (result.fitted, result.left) == (0, len(cells))
+
+
+def test_of_cells_alike_one_is_fitted(tiny_cohort, recipe, tmp_path):
+    alike = plan_cells(tiny_cohort, {"one": recipe, "two": recipe}, models=["stanet_xs"], only_folds=[0])
+    store = CellStore(tmp_path)
+    result = run_sweep(alike, store, InProcess(), quiet=True)
+    assert (result.fitted, result.failed) == (1, {})
+    assert len(collect_entries(alike, store)) == 2
+    with pytest.raises(UsageError, match="task"):
+        plan_cells(tiny_cohort, {"one": recipe}, models=["stanet_xs"], tasks=["auto", "four_class"])
+
+
+def test_a_cell_that_another_process_fits_comes_last_and_is_not_fitted_again(cells, swept, tmp_path):
+    """Two sweeps in one folder had fitted the same cell side by side, one deleting the other's checkpoint."""
+    finished, _ = swept
+    store = CellStore(tmp_path)
+    mine, other = cells[0], cells[2]
+
+    order = []
+
+    class Pool(InProcess):
+        def submit(self, job):
+            order.append(job.key)
+            shutil.copytree(finished.folder_of(other), store.folder_of(other), dirs_exist_ok=True)
+            return super().submit(job)
+
+    lock_of(store.folder_of(other)).parent.mkdir()
+    with alone(lock_of(store.folder_of(other))):
+        assert store.is_being_fitted(other)
+        result = run_sweep([other, mine], store, Pool(), quiet=True)
+    assert order == [mine.key]
+    assert (result.fitted, result.kept) == (1, 1)
+    assert not store.is_being_fitted(other)
+
+
+def test_a_cell_whose_worker_died_is_tried_again_alone(cells, tmp_path):
+    """What ran beside one that ran out of memory had died with it twice, and was called failed."""
+
+    class Pool:
+        """Two at once; the first cell's worker dies, and with it all that run beside it."""
+
+        slots = 2
+
+        def submit(self, job):
+            return job
+
+        def wait(self, handles, timeout):
+            dead = any(job.key == cells[0].key for job in handles)
+            return [(job, None if dead else Outcome(job.key, 0.1)) for job in handles]
+
+        def close(self):
+            pass
+
+    result = run_sweep(cells[:3], CellStore(tmp_path), Pool(), quiet=True)
+    assert result.fitted == 2
+    assert list(result.failed) == [cells[0].title]
+
+
+def test_an_error_that_cannot_be_recorded_is_told_all_the_same(cells, tmp_path):
+    store = CellStore(tmp_path)
+    (tmp_path / "cells").mkdir()
+    store.folder_of(cells[0]).write_text("a file in the way")
+    result = run_sweep(cells[:1], store, InProcess(), quiet=True)
+    assert list(result.failed) == [cells[0].title]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from myosono.errors import ImageError, OwnResultError, UploadError
-from myosono.imaging import Limits, facts_from_name
+from myosono.imaging import Limits, facts_from_name, is_own_result
 from myosono.imaging.bounded import BoundedFile
 from myosono.imaging.dicom import check_inflated_size, joined_text
 from myosono.imaging.dicom_site import read_site
@@ -39,6 +39,7 @@ _TAGS = [
     "AnatomicRegionSequence", "ImageComments", "SeriesDescription", "ProtocolName", "AcquisitionContextDescription",
     "BodyPartExamined",
 ]  # fmt: skip
+_OWN = "is a result that myosono made, not an image to read"
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _DAYS_PER_YEAR = 365.25
 
@@ -92,10 +93,13 @@ def read_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
     ------
     UploadError
         If it is nothing that is read here: no image, a DICOM object without pixels, or damaged; `OwnResultError` for
-        a heat map of ours that comes back from a PACS and would count as an image of the patient.
+        a heat map of ours that comes back from a PACS or a folder and would count as an image of the patient.
     """
+    head = _head(data)
+    if is_own_result(head):
+        raise OwnResultError(_OWN, path=name or None)
     try:
-        kind = require_kind(_head(data), Path(name))
+        kind = require_kind(head, Path(name))
         if kind is Kind.DICOM:
             return _dicom_facts(data, name, limits)
     except ImageError as error:
@@ -156,7 +160,7 @@ def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
         if not dataset.get("Rows") or not dataset.get("Columns"):
             raise ImageError("is a DICOM object without an image", path=path)
         if str(dataset.get("Manufacturer") or "").strip() == MANUFACTURER:
-            raise OwnResultError("is a result that myosono made, not an image to read", path=name or None)
+            raise OwnResultError(_OWN, path=name or None)
         named = facts_from_name(PurePath(name))
         muscle, side = read_site(dataset)
         return FileFacts(

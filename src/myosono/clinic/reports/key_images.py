@@ -13,6 +13,7 @@ from myosono.clinic.reports.key_frames import choose_key_frames, grey_key, heat_
 from myosono.clinic.reports.key_pictures import load_key_picture
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import MyosonoError
+from myosono.imaging import result_mark
 from myosono.reading.overlay import heat_over
 
 _WIDTH = 480
@@ -54,5 +55,5 @@ def _png(picture: Image.Image) -> bytes:
         height = max(1, round(picture.height * _WIDTH / picture.width))
         picture = picture.resize((_WIDTH, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", optimize=True, pnginfo=result_mark())
     return buffer.getvalue()

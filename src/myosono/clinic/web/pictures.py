@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from myosono.clinic.files.frames import load_frame
 from myosono.clinic.files.store import FileStore
 from myosono.clinic.work.maps import unpack
 from myosono.errors import NotFoundError
+from myosono.imaging import result_mark
 from myosono.reading.overlay import HEAT_COLOURS, REMOVED_COLOURS, class_relevance
 
 THUMBNAIL_SIZE = (320, 240)
@@ -126,7 +128,7 @@ def map_png(packed: bytes, classes: tuple[str, ...], layer: str, size: tuple[int
         values, scale = class_relevance(class_maps, classes.index(layer)), HEAT_COLOURS
     else:
         raise NotFoundError(f"no such map: {layer!r}", remedy=f"One of {', '.join((*classes, SHRINKAGE))}.")
-    return _encoded(Image.fromarray(_coloured(values, scale, size)), "PNG", compress_level=3)
+    return _encoded(Image.fromarray(_coloured(values, scale, size)), "PNG", compress_level=3, pnginfo=result_mark())
 
 
 def _coloured(values: NDArray[np.float32], scale: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -144,7 +146,7 @@ def picture_name(kind: str, sha256: str, *parts: object) -> str:
     return "-".join([sha256, kind, _FORM, *(str(part) for part in parts)])
 
 
-def _encoded(picture: Image.Image, form: str, **options: int) -> bytes:
+def _encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, form, **options)
     return buffer.getvalue()

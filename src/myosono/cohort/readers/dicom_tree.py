@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, clip_of, pixels_of
-from myosono.cohort.readers.folders import ImageIds
-from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
+from myosono.cohort.readers.folders import ImageIds, left_out_note
+from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, MissingExtraError, UsageError
 from myosono.imaging import list_sources, read_frames
 
 _PREAMBLE = 128
@@ -56,8 +56,10 @@ class DicomTree:
             files = list_sources([path])
         except ImageError as error:
             raise CohortError(error.reason, path=path) from error
-        skipped = [Failure(str(file), reason) for file, reason in files.skipped if file != options.labels]
-        return Source(path.resolve().name, len(files), _stream(list(files), skipped, path, labels, options))
+        failed = [Failure(str(file), reason) for file, reason in files.failed]
+        total = len(files) + len(failed)
+        stream = _stream(list(files), failed, path, labels, options)
+        return Source(path.resolve().name, total, stream, notes=left_out_note("the tree", files))
 
 
 def is_dicom(path: Path) -> bool:
@@ -93,9 +95,9 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def _stream(
-    files: list[Path], skipped: list[Failure], root: Path, labels: dict[str, str], options: ReadOptions
+    files: list[Path], failed: list[Failure], root: Path, labels: dict[str, str], options: ReadOptions
 ) -> Iterator[Shot | Failure]:
-    yield from skipped
+    yield from failed
     ids = ImageIds()
     for file in files:
         try:
@@ -120,5 +122,5 @@ def _stream(
                     pixels=None if options.metadata_only else pixels_of(frame, options),
                     optional=clip_of(below.as_posix(), frame),
                 )
-        except ImageError as error:
+        except (ImageError, MissingExtraError) as error:
             yield Failure(str(file), error.reason)

@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, clip_of, pixels_of
-from myosono.errors import CohortError, ImageError, UsageError
-from myosono.imaging import Frame, bare_name, facts_from_name, list_sources, read_frames
+from myosono.errors import CohortError, ImageError, MissingExtraError, UsageError
+from myosono.imaging import Frame, SourceList, bare_name, facts_from_name, list_sources, read_frames
 
 _TRAILING_SHOT = re.compile(r"^(?P<patient>.+?)[_\-. ]+[A-Za-z]*\d+[A-Za-z]?$")
 
@@ -45,10 +45,13 @@ class ClassFolders:
             A patient pattern that is no regular expression, or has no group.
         """
         failures: list[Shot | Failure] = []
-        files = [file for folder in _class_folders(path) for file in _files(folder, options, failures)]
+        notes: list[str] = []
+        folders = _class_folders(path)
+        files = [file for folder in folders for file in _files(folder, options, failures, notes)]
         if not files:
             raise CohortError("no image in any class folder", path=path)
         patients, how = _patients(files, options, path)
+        notes = [how, *notes, *_beside(folders[0].parent)]
 
         def stream() -> Iterator[Shot | Failure]:
             yield from failures
@@ -60,7 +63,7 @@ class ClassFolders:
                     continue
                 yield from _shots(file, patient, ids, options)
 
-        return Source(path.resolve().name, len(files) + len(failures), stream(), notes=[how])
+        return Source(path.resolve().name, len(files) + len(failures), stream(), notes=notes)
 
 
 class ImageIds:
@@ -76,12 +79,16 @@ class ImageIds:
         self._taken: set[str] = set()
         self._stems: dict[Path, str] = {}
 
-    def of(self, below: Path, frame: Frame | None = None) -> str:
-        """The id of a file by its path below the source, or of a frame of it; the frames of a file share a stem."""
-        if below not in self._stems:
+    def of(self, below: Path, frame: Frame | None = None, *, file: Path | None = None) -> str:
+        """The id of a file by its path below the source, or of a frame of it; the frames of a file share a stem.
+
+        ``file`` is the file itself, where paths below the source do not tell files apart.
+        """
+        key = file or below
+        if key not in self._stems:
             free = (stem for stem in _stems(below) if numbered(stem, frame) not in self._taken)
-            self._stems[below] = next(free)
-        found = numbered(self._stems[below], frame)
+            self._stems[key] = next(free)
+        found = numbered(self._stems[key], frame)
         self._taken.add(found)
         return found
 
@@ -110,7 +117,21 @@ def _class_folders(path: Path) -> list[Path]:
     return folders if len(folders) > 1 else []
 
 
-def _files(folder: Path, options: ReadOptions, failures: list[Shot | Failure]) -> list[_File]:
+def _beside(root: Path) -> list[str]:
+    """What lies beside the class folders has no class: said, so that nobody misses it later."""
+    loose = sorted(item.name for item in root.iterdir() if item.is_file() and not item.name.startswith("."))
+    return [f"{len(loose)} files beside the class folders were left out ({loose[0]!r} first)"] if loose else []
+
+
+def left_out_note(where: str, listed: SourceList) -> list[str]:
+    """A sentence on the files of a folder that are no images, if there are any."""
+    if not listed.skipped:
+        return []
+    (first, reason), more = listed.skipped[0], len(listed.skipped)
+    return [f"{more} files in {where} were left out ({first.name!r} first: {reason})"]
+
+
+def _files(folder: Path, options: ReadOptions, failures: list[Shot | Failure], notes: list[str]) -> list[_File]:
     if folder.name in options.exclude_labels:
         return []
     try:
@@ -118,6 +139,8 @@ def _files(folder: Path, options: ReadOptions, failures: list[Shot | Failure]) -
     except ImageError as error:
         failures.append(Failure(str(folder), error.reason))
         return []
+    failures += [Failure(str(file), reason) for file, reason in listed.failed]
+    notes += left_out_note(folder.name, listed)
     return [_File(file, folder.name, file.relative_to(folder)) for file in listed]
 
 
@@ -186,5 +209,5 @@ def _shots(file: _File, patient: str, ids: ImageIds, options: ReadOptions) -> It
                 pixels=pixels_of(frame, options),
                 optional=clip_of(below.as_posix(), frame),
             )
-    except ImageError as error:
+    except (ImageError, MissingExtraError) as error:
         yield Failure(str(file.path), error.reason)

@@ -12,7 +12,7 @@ import pyarrow
 from myosono.cohort.readers.base import Failure, ReadOptions, Shot, Source, clip_of, pixels_of
 from myosono.cohort.readers.folders import ImageIds, numbered
 from myosono.cohort.schema import OPTIONAL_COLUMNS
-from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, UsageError
+from myosono.errors import DAMAGED_TABLE, CohortError, ImageError, MissingExtraError, UsageError
 from myosono.imaging import read_frames
 
 MANIFESTS = ("manifest.csv", "manifest.parquet", "index.csv", "index.parquet")
@@ -57,7 +57,7 @@ class Manifest:
         kept = table[~table["label"].isin(options.exclude_labels)] if options.exclude_labels else table
         notes = [f"{len(table) - len(kept)} rows left out by label"] if len(kept) < len(table) else []
         kept, more = _optional_numbers(kept)
-        return Source(file.resolve().parent.name, len(kept), _stream(kept, file.parent, options), notes=notes + more)
+        return Source(file.resolve().parent.name, len(kept), _stream(kept, file, options), notes=notes + more)
 
 
 def _inside(folder: Path) -> Path | None:
@@ -115,10 +115,16 @@ def _optional_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return table, notes
 
 
-def _stream(table: pd.DataFrame, folder: Path, options: ReadOptions) -> Iterator[Shot | Failure]:
-    ids = ImageIds()
-    for row in table.to_dict("records"):
+def _stream(table: pd.DataFrame, table_file: Path, options: ReadOptions) -> Iterator[Shot | Failure]:
+    folder, ids = table_file.parent, ImageIds()
+    listed: dict[tuple[Path, str], int] = {}
+    for number, row in enumerate(table.to_dict("records"), start=1):
         file = str(row["file"])
+        first = listed.setdefault(((folder / file).resolve(), str(row.get("image_id") or "")), number)
+        if file and first != number:  # which of them says who it is?
+            raise CohortError(
+                f"row {number} names the file {file!r} of row {first} again", path=table_file, remedy="Remove one row"
+            )
         reason = _row_problem(row, options)
         if reason:
             yield Failure(file or "(no file named)", reason)
@@ -141,13 +147,13 @@ def _shots(row: Mapping[str, Any], file: Path, ids: ImageIds, options: ReadOptio
     }
     if options.metadata_only:
         device = str(row.get("device", ""))
-        image_id = named or ids.of(below)
+        image_id = named or ids.of(below, file=file)
         yield Shot(image_id, patient, str(row["label"]), exam, muscle, side, device, optional=optional)
         return
     try:
         for frame in read_frames(file):
             yield Shot(
-                numbered(named, frame) if named else ids.of(below, frame),
+                numbered(named, frame) if named else ids.of(below, frame, file=file),
                 patient,
                 str(row["label"]),
                 exam,
@@ -157,7 +163,7 @@ def _shots(row: Mapping[str, Any], file: Path, ids: ImageIds, options: ReadOptio
                 pixels=pixels_of(frame, options),
                 optional=optional | clip_of(named or below.as_posix(), frame),
             )
-    except ImageError as error:
+    except (ImageError, MissingExtraError) as error:
         yield Failure(str(file), error.reason)
 
 

@@ -25,7 +25,7 @@ from myosono.evaluation.comparison.result import (
     ModelScore,
     PairedDifference,
 )
-from myosono.evaluation.intervals import Estimate, percentile_interval
+from myosono.evaluation.intervals import Estimate, percentile_interval, share_interval
 from myosono.evaluation.result import METRICS
 from myosono.progress import track
 
@@ -66,6 +66,10 @@ def compare(
     """
     if isinstance(flagship, str):
         flagship = _named(entries, flagship)
+    leaking = {entry.condition for entry in entries if entry.condition.leaks}
+    entries = [
+        replace(entry, condition=replace(entry.condition, leaks=entry.condition in leaking)) for entry in entries
+    ]
     grouped = _grouped(entries, flagship)
     draws = PatientDraws(entries, resamples=resamples, seed=seed)
     conditions = list(dict.fromkeys(condition for _, condition in grouped))
@@ -103,12 +107,15 @@ def _grouped(entries: Sequence[Entry], flagship: Contender) -> Grouped:
 
 def _score(seeds: Mapping[int, Entry], draws: PatientDraws) -> ModelScore:
     parts = [draws.figures(entry) for entry in seeds.values()]
+    tables = [entry.images.table for entry in seeds.values()]
+    patients = len(set().union(*(table["patient_id"] for table in tables)))
     metrics = {
-        level: {metric: _estimate(mean_drawn([part[level, metric] for part in parts])) for metric in METRICS}
+        level: {
+            metric: _scored(mean_drawn([part[level, metric] for part in parts]), metric, patients) for metric in METRICS
+        }
         for level in COMPARED_LEVELS
     }
     first = next(iter(seeds.values()))
-    tables = [entry.images.table for entry in seeds.values()]
     return ModelScore(
         contender=first.contender,
         condition=first.condition,
@@ -116,9 +123,16 @@ def _score(seeds: Mapping[int, Entry], draws: PatientDraws) -> ModelScore:
         folds=min(table["fold"].nunique() for table in tables),
         of_folds=first.of_folds,
         images=max(len(table) for table in tables),
-        patients=len(set().union(*(table["patient_id"] for table in tables))),
+        patients=patients,
         metrics=metrics,
     )
+
+
+def _scored(drawn: Drawn, metric: str, patients: int) -> Estimate:
+    """As `myosono evaluate` gives it: a share on which all draws agree has its exact bound."""
+    if metric == "accuracy" and len(drawn.samples) and not np.isnan(drawn.value):
+        return share_interval(drawn.value, drawn.samples, patients)
+    return _estimate(drawn)
 
 
 def _estimate(drawn: Drawn) -> Estimate:

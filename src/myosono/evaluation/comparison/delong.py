@@ -21,13 +21,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DelongTest:
-    """AUC of ``second`` minus AUC of ``first``, its standard error, two-sided p-value and 95 % interval."""
+    """AUC of ``second`` minus AUC of ``first``, its standard error, two-sided p-value and 95 % interval.
+
+    Without spread there is no interval: ``lo`` and ``hi`` are None.
+    """
 
     difference: float
     standard_error: float
     p: float
-    lo: float
-    hi: float
+    lo: float | None
+    hi: float | None
 
 
 def placements(positive: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
@@ -93,7 +96,7 @@ def delong_test(positive: NDArray[np.bool_], first: Sequence[Floats], second: Se
     least = least_p_value(len(positive))
     if error == 0:
         # Equal placements of all units have no spread to judge a difference by: only their number speaks.
-        return DelongTest(difference, 0.0, 1.0 if difference == 0 else least, difference, difference)
+        return DelongTest(difference, 0.0, 1.0 if difference == 0 else least, None, None)
     half = float(norm.ppf(0.975)) * error
     p = max(float(2 * norm.sf(abs(difference) / error)), least)
     return DelongTest(difference, error, p, max(-1.0, difference - half), min(1.0, difference + half))

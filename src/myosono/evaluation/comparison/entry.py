@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +41,15 @@ AS_GIVEN = "as given"
 
 @dataclass(frozen=True, order=True)
 class Condition:
-    """What all contenders are measured on; ``leaks`` where patients stand on both sides of the split."""
+    """What all contenders are measured on; ``leaks`` where patients stand on both sides of the split.
+
+    Seeds may differ in whether they leak, where most patients have one image: they are one condition all the same.
+    """
 
     cohort: str
     task: str
     split: str
-    leaks: bool = False
+    leaks: bool = field(default=False, compare=False)
 
     def label(self) -> str:
         """For titles."""

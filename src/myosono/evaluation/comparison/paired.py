@@ -94,8 +94,13 @@ def _cohort_seed(seed: int, cohort: str) -> int:
 
 
 def shared_rows(first: Entry, second: Entry) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows of each the other has too: a fold that one lacks counts for neither."""
-    mine, others = first.keys(), second.keys()
+    """Which rows of each the other has too: a fold that one lacks counts for neither.
+
+    Where both test every image once, images are what pairs, whatever the folds are called: fold 1 of 2 is not fold 1 of
+    4. Where an image is tested in several folds, as in published or repeated ones, fold and image pair.
+    """
+    once = all(entry.images.table["image_id"].is_unique for entry in (first, second))
+    mine, others = (entry.images.table["image_id"].tolist() if once else entry.keys() for entry in (first, second))
     known, wanted = set(others), set(mine)
     return (
         np.array([key in known for key in mine], dtype=np.bool_),

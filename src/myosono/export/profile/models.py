@@ -17,6 +17,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
+from myosono.errors import ModelError
 from myosono.export.graph import save, strip_traces
 from myosono.export.profile.memory import peak_memory_bytes
 from myosono.export.profile.peak import best_product, matrix_products
@@ -73,7 +74,7 @@ def profile_models(
     reference = measure_cost(create_model(REFERENCE, num_classes=num_classes, in_chans=channels), input_shape)
     with tempfile.TemporaryDirectory() as scratch:
         exported = [
-            _export(create_model(name, num_classes=num_classes, in_chans=channels), input_shape, Path(scratch), number)
+            _exported(name, num_classes, input_shape, Path(scratch), number)
             for number, name in enumerate(track(list(names), "exporting, peak memory", disable=quiet))
         ]
         one, succession, peak = _time_one_thread(exported, input_shape, repeats, budget, quiet=quiet)
@@ -131,6 +132,17 @@ def _jobs(exported: Sequence[_Exported], input_shape: tuple[int, int, int], *, t
     feed = {"input": np.random.default_rng(0).standard_normal((1, *input_shape), dtype=np.float32)}
     sessions = [open_session(item.path, threads) for item in exported]
     return [functools.partial(session.run, None, feed) for session in sessions]
+
+
+def _exported(name: str, num_classes: int, shape: tuple[int, int, int], folder: Path, number: int) -> _Exported:
+    model = create_model(name, num_classes=num_classes, in_chans=shape[0])
+    try:
+        return _export(model, shape, folder, number)
+    except (AssertionError, RuntimeError, ValueError, TypeError, torch.onnx.OnnxExporterError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"{name} cannot be run or exported at {shape[1]} x {shape[2]} pixels: {reason}", remedy="Try another size."
+        ) from error
 
 
 def _export(model: nn.Module, input_shape: tuple[int, int, int], folder: Path, number: int) -> _Exported:

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from myosono.training.sweep.cells import Cell
@@ -57,8 +58,12 @@ class SweepBoard:
             self.failed[cell.title] = outcome.error
         self._since.pop(cell.key, None)
         done = self._kept + self.fitted
-        state = f"{outcome.seconds:.0f} s" if outcome.error is None else f"[red]failed:[/] {outcome.error}"
-        self._console.print(f"{done} of {self._total}  {cell.title}  {state}", highlight=False)
+        state = f"{outcome.seconds:.0f} s" if outcome.error is None else f"[red]failed:[/] {escape(outcome.error)}"
+        self._console.print(f"{done} of {self._total}  {escape(cell.title)}  {state}", highlight=False)
+
+    def found(self) -> None:
+        """Count a cell that another process has fitted meanwhile."""
+        self._kept += 1
 
     def show(self, running: Iterable[Cell], pending: Iterable[Cell]) -> None:
         """Draw the table anew."""
@@ -78,7 +83,7 @@ class SweepBoard:
         table.add_column("running")
         table.add_column("for", justify="right")
         for cell in running:
-            table.add_row(cell.title, _clock(time.monotonic() - self._since[cell.key]))
+            table.add_row(escape(cell.title), _clock(time.monotonic() - self._since[cell.key]))
         return table
 
     def seconds_left(self, running: Sequence[Cell], pending: Sequence[Cell]) -> float | None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from myosono.cohort import Cohort, default_task, roles_sha256
 from myosono.errors import UsageError
@@ -95,6 +96,11 @@ class Cell:
         }
         if self.recipe.pretrained and (shipped := starting_weights_sha256(self.recipe.model)):
             identity["starting_weights"] = shipped
+        teacher = self.recipe.for_teacher()
+        if teacher is not None and teacher.pretrained:
+            shipped = starting_weights_sha256(teacher.model)
+            if shipped and shipped != identity.get("starting_weights"):
+                identity["teacher_weights"] = shipped
         return sha256_bytes(json.dumps(identity, sort_keys=True).encode())[:24]
 
     @property
@@ -174,11 +180,11 @@ def plan_cells(
     entrants = order_entrants(models, pretrained, flagship)
     structures: dict[tuple[str, int, str], str] = {}
     cells = []
+    names = [default_task(cohort.info.classes) if task == "auto" else task for task in tasks]
     for seed in unique(seeds, "seed"):
         for recipe_name, recipe in recipes.items():
-            for task in unique(tasks, "task"):
+            for name in unique(names, "task"):
                 for split in unique(splits, "split"):
-                    name = default_task(cohort.info.classes) if task == "auto" else task
                     settings = _with(recipe, task=name, split=split, seed=seed)
                     contest = make_contest(cohort, settings)
                     for fold in _chosen(contest, only_folds):
@@ -190,7 +196,11 @@ def plan_cells(
 
 
 def _with(recipe: Recipe, **changes: Any) -> Recipe:
-    return Recipe.model_validate({**recipe.model_dump(), **changes})
+    try:
+        return Recipe.model_validate({**recipe.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{'.'.join(map(str, first['loc']))} {first.get('input')!r}: {first['msg']}") from error
 
 
 def _chosen(contest: Contest, only: Sequence[int] | None) -> list[int]:

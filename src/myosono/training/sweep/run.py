@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,8 @@ def run_sweep(
 ) -> SweepResult:
     """Fit cells in their order; what the store holds is kept, and a failed cell does not stop the others.
 
+    Of cells that are alike one is fitted. A cell that another process fits comes last, and is not fitted again.
+
     Parameters
     ----------
     cells
@@ -66,6 +68,7 @@ def run_sweep(
     budget_seconds
         No cell is begun after this; those that run are finished.
     """
+    cells = list({cell.key: cell for cell in reversed(cells)}.values())[::-1]  # of those alike the first
     pending = deque(cell for cell in cells if store.facts(cell) is None)
     kept = len(cells) - len(pending)
     _prepare(pending, store, quiet=quiet)
@@ -78,7 +81,14 @@ def run_sweep(
         with board:
             while pending or running:
                 while pending and len(running) < pool.slots and (deadline is None or time.monotonic() < deadline):
-                    cell = pending.popleft()
+                    cell = _next(pending, store)
+                    if not _may_join(cell, running.values(), attempts):
+                        pending.appendleft(cell)
+                        break
+                    if store.facts(cell) is not None:
+                        board.found()
+                        kept += 1
+                        continue
                     running[pool.submit(_job(cell, store, threads, command))] = cell
                     board.show(running.values(), pending)
                 if not running:
@@ -94,6 +104,20 @@ def run_sweep(
     finally:
         pool.close()
     return SweepResult(board.fitted, kept, len(pending), dict(board.failed))
+
+
+def _next(pending: deque[Cell], store: CellStore) -> Cell:
+    """The first cell that no other process is fitting; the first of all if every one is being fitted."""
+    place = next((place for place, cell in enumerate(pending) if not store.is_being_fitted(cell)), 0)
+    cell = pending[place]
+    del pending[place]
+    return cell
+
+
+def _may_join(cell: Cell, running: Iterable[Cell], attempts: Mapping[str, int]) -> bool:
+    """A cell whose worker died is tried again alone: what ran beside it died with it, and must not die twice."""
+    beside = list(running)
+    return not beside or not (attempts.get(cell.key) or any(attempts.get(other.key) for other in beside))
 
 
 def _prepare(cells: Sequence[Cell] | deque[Cell], store: CellStore, *, quiet: bool) -> None:

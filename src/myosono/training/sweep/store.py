@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from myosono.hashing import sha256_file
+from myosono.locking import alone
 from myosono.training.fold import write_json
 from myosono.training.sweep.cells import Cell
 
@@ -40,12 +42,15 @@ class CellStore:
 
     def facts(self, cell: Cell) -> dict[str, Any] | None:
         """Facts of a finished cell; None if it is not finished, or damaged."""
-        folder = self.folder_of(cell)
-        found = _read(folder / _FACTS)
-        kept = folder / _PREDICTIONS
-        if found is None or not kept.is_file() or found.get("predictions_sha256") != sha256_file(kept):
-            return None
-        return found
+        return finished_facts(self.folder_of(cell))
+
+    def is_being_fitted(self, cell: Cell) -> bool:
+        """Whether a process works on a cell now, this one or another."""
+        lock = lock_of(self.folder_of(cell))
+        if not lock.exists():
+            return False
+        with alone(lock, wait=False) as free:
+            return not free
 
     def predictions(self, cell: Cell) -> pd.DataFrame:
         """Predictions table of a finished cell, roles ``validation`` and ``test``."""
@@ -69,6 +74,20 @@ class CellStore:
         shutil.rmtree(self.folder / "inputs", ignore_errors=True)
 
 
+def finished_facts(folder: Path) -> dict[str, Any] | None:
+    """As `CellStore.facts`, by the cell's folder."""
+    found = _read(folder / _FACTS)
+    kept = folder / _PREDICTIONS
+    if found is None or not kept.is_file() or found.get("predictions_sha256") != sha256_file(kept):
+        return None
+    return found
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock of a cell: beside its folder, which is emptied when a damaged cell is fitted anew."""
+    return folder.parent / f".{folder.name}.lock"
+
+
 def clear_damage(folder: Path) -> None:
     """Before a cell is fitted: drop what a kill or a bad disk left half-written, keep an epoch that can be resumed."""
     for name in (_FACTS, _ERROR, _PREDICTIONS, "fold.json"):
@@ -89,9 +108,10 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def write_error(folder: Path, error: str) -> None:
-    """Record why a cell failed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json({"error": error}, folder / _ERROR)
+    """Record why a cell failed; on a full disk it is told all the same, and not recorded."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json({"error": error}, folder / _ERROR)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
