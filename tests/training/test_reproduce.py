@@ -179,3 +179,14 @@ def test_the_real_fold_files_serve_all_four_tasks(shared_data, tmp_path):
     assert [run.recipe.split for run in protocol.runs] == ["published"] * 8 + ["patient"] * 8
     assert {run.recipe.model for run in protocol.runs} == set(MODELS)
     assert protocol.notes == ()
+
+
+def test_weights_that_cannot_be_had_are_missed_before_the_first_run(tiny_cohort):
+    recipe = TINY.model_copy(update={"pretrained": True})
+    with pytest.raises(ModelError, match="stanet_xs has no pretrained weights"):
+        plan_reproduction(tiny_cohort, recipe, models=["stanet_s", "stanet_xs"])
+
+
+def test_a_network_that_is_named_twice_runs_once(tiny_cohort):
+    protocol = plan_reproduction(tiny_cohort, TINY, models=["stanet_xs", "stanet_xs"], tasks=["affected"])
+    assert len(protocol.runs) == 2  # by image and by patient

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -12,7 +13,7 @@ _CHUNK = b"tEXt" + _KEYWORD.encode() + b"\0" + _VALUE.encode()
 """Text chunk of PNG (third edition, section 11.3.3.2); Pillow writes it ahead of the pixels."""
 
 
-def save_result(picture: Image.Image, path: str | Path) -> None:
+def save_result(picture: Image.Image, path: str | Path | IO[bytes]) -> None:
     """Write a picture that is drawn from an image that was read (an overlay, a mask) as a PNG that says so.
 
     Raises

@@ -11,7 +11,7 @@ from myosono.cohort import Cohort, get_task, is_cohort
 from myosono.cohort.importing import import_cohort
 from myosono.cohort.published import SCENARIOS, find_fold_files
 from myosono.errors import CohortError, UsageError
-from myosono.networks import create_model, list_models
+from myosono.networks import create_model, list_models, model_kind
 from myosono.training.recipe import Recipe
 from myosono.training.train import make_recipe_split, target_rows
 
@@ -109,8 +109,9 @@ def plan_reproduction(
     if absent:
         raise UsageError(f"no fold files serve the task {absent[0]!r}", remedy=f"Served are: {', '.join(served)}")
     for name in models:
-        if name not in list_models():
-            create_model(name)  # raises for a name that timm does not know either
+        if name not in list_models() or (recipe.pretrained and model_kind(name) == "network"):
+            # Raises for a name that timm does not know either, and where pretrained weights cannot be had.
+            create_model(name, pretrained=recipe.pretrained)
     kinds = ("published" if scenarios else "image", "patient")
     runs = tuple(
         _planned(recipe, task, kind, model) for kind in kinds for task in chosen for model in dict.fromkeys(models)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from myosono.clinic.files.store import FileStore
 from myosono.clinic.files.uploads import UploadOutcome, new_upload, receive_upload
 from myosono.clinic.settings import UploadLimits
 from myosono.errors import DiskFullError, UploadError
+from myosono.imaging import save_result
 
 
 @pytest.fixture
@@ -165,3 +167,12 @@ def test_a_full_disk_is_told_apart(database, settings, tmp_path, make_muscle) ->
 def test_nothing_is_left_of_unpacking(send, store, make_muscle) -> None:
     send(packed({"a.png": make_muscle(1)}), "s.zip")
     assert [path.name for path in store.root.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_heat_map_of_ours_is_no_image_of_the_patient(send, make_muscle) -> None:
+    drawn = io.BytesIO()
+    save_result(Image.open(io.BytesIO(make_muscle(1))), drawn)
+    outcome = send(packed({"P001_RD_1.png": make_muscle(1), "P001_RD_1_heat.png": drawn.getvalue()}), "out.zip")
+    assert [one.name for one in outcome.accepted] == ["out.zip/P001_RD_1.png"]
+    (refused,) = outcome.refused
+    assert "a result that myosono made" in refused.reason
