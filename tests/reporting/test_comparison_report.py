@@ -99,3 +99,5 @@ def test_few_patients_are_said(found, tmp_path):
     text = write_comparison(fewer, tmp_path, profiles=PROFILES, facts=FACTS).read_text()
     assert "7 in lung &lt;real&gt; · label · patient split" in text
     assert "fewer than 20 patients are too narrow" in text
+    assert "b on 7 of its 20" in text
+    assert "A part of the patients" not in write_comparison(found, tmp_path, profiles=None, facts=FACTS).read_text()

@@ -216,11 +216,8 @@ def print_comparison(found: Comparison, screen: Console) -> None:
 
 def _on_fewer(found: Comparison, score: ModelScore) -> str:
     """Said where a difference rests on a part of the patients alone."""
-    pairs = found.differences([score.condition], "image", "auc")
-    pair = next((one for one in pairs if one.contender == score.contender), None)
-    if pair is None or pair.patients >= score.patients:
-        return ""
-    return f"\n[yellow]on {pair.patients} of {score.patients} patients[/]"
+    shared = found.shared_patients(score)
+    return "" if shared is None else f"\n[yellow]on {shared} of {score.patients} patients[/]"
 
 
 def _extent(score: ModelScore, row: Mapping[str, Any]) -> str:

@@ -199,6 +199,14 @@ def _banners(found: Comparison, facts: Mapping[str, Any]) -> list[Banner]:
     if facts["failed"] or not all(score.complete for score in found.scores):
         text = "Some folds are missing below: what a model lacks is left out of its differences, for the flagship too."
         banners.append(Banner("amber", "Not finished", text))
+    parts = [
+        f"{score.contender.label(recipe=found.several_recipes)} on {shared} of its {score.patients}"
+        for score in found.scores
+        if (shared := found.shared_patients(score)) is not None
+    ]
+    if parts:
+        text = f"Some differences rest on the patients that both tested: {'; '.join(parts)}. The scores are of all."
+        banners.append(Banner("amber", "A part of the patients", text))
     few = _few(found)
     if few:
         text = (

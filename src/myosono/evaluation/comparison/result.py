@@ -114,6 +114,12 @@ class Comparison:
         wanted = (tuple(conditions), level, metric)
         return [one for one in self.paired if (one.conditions, one.level, one.metric) == wanted]
 
+    def shared_patients(self, score: ModelScore) -> int | None:
+        """Patients behind a contender's differences, if they are fewer than those that it was scored on."""
+        pairs = self.differences([score.condition], "image", "auc")
+        shared = next((one.patients for one in pairs if one.contender == score.contender), score.patients)
+        return shared if shared < score.patients else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, text and numbers, ready for ``json.dumps(..., allow_nan=False)``."""
         found: dict[str, Any] = plain(self)
