@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from myosono.cli.main import app
 from myosono.cli.users import users_app
-from myosono.errors import ClinicError, ConflictError, ForbiddenError, MissingExtraError, NotFoundError
+from myosono.errors import ClinicError, ConflictError, ForbiddenError, MissingExtraError, NotFoundError, UsageError
 
 WORDS = "several unrelated words\n"
 runner = CliRunner()
@@ -164,6 +164,8 @@ def users(folder: Path, *words: str, typed: str = "") -> str:
 
 
 def test_users_are_kept_from_the_command_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="first user is its administrator"):  # nobody could have added an administrator
+        users(tmp_path, "add", "ben", typed=WORDS)
     assert "anna may sign in as admin" in users(tmp_path, "add", "Anna", "--role", "admin", typed=WORDS)
     users(tmp_path, "add", "ben", "--full-name", "Ben Lee", typed=WORDS)
     with pytest.raises(ConflictError):
@@ -188,7 +190,7 @@ def test_only_a_new_user_makes_a_clinic(tmp_path: Path, words: list[str]) -> Non
 
 
 def test_the_log_is_checked_from_the_command_line(tmp_path: Path) -> None:
-    users(tmp_path, "add", "anna", typed=WORDS)
+    users(tmp_path, "add", "anna", "--role", "admin", typed=WORDS)
     result = runner.invoke(app, ["serve", "--check-audit", "--data", str(tmp_path)])
     assert result.exit_code == 0
     found = re.search(r"whole: 1 line\. Newest hash: ([0-9a-f]{64})", result.output)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myosono.evaluation import check_predictions, coverage_range, evaluate, fit_conformal, patients_needed, units_at
-from myosono.evaluation.conformal import conformal_quantile
+from myosono.evaluation.conformal import ConformalRule, conformal_quantile
+from myosono.evaluation.patients import FoldRule, _range
 
 from .conftest import CLASSES, softmax
 
@@ -198,3 +199,10 @@ def test_more_images_of_the_same_patients_promise_nothing_more(make):
         assert many.folds[fold].patients == found.patients
         assert list(many.folds[fold].thresholds.values()) == pytest.approx(list(found.thresholds.values()), abs=1e-4)
     assert len(units_at("patient", check_predictions(again).rows("test"))) == 40
+
+
+def test_a_fold_that_always_abstains_does_not_hide_the_range_of_the_others():
+    few = FoldRule(ConformalRule("marginal", 0.1, (None,) * 4, (2, 2, 2, 2), ""), None)
+    enough = FoldRule(ConformalRule("marginal", 0.1, (0.5,) * 4, (3, 3, 3, 3), ""), None)
+    assert _range({"0": few, "1": enough}, 0.1) == coverage_range(12, 0.1)
+    assert _range({"0": few}, 0.1) == coverage_range(8, 0.1)

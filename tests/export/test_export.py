@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 
 from myosono.errors import ArtefactError, RunError, UsageError
@@ -102,3 +103,15 @@ def test_an_unfinished_fold_and_another_cohort_are_refused(tiny_run, tiny_cohort
     )
     with pytest.raises(UsageError, match="not the one"):
         export_run(tiny_run[0], other, tmp_path / "model.onnx", quiet=True)
+
+
+def test_what_a_file_was_trained_on_are_the_training_images_of_its_fold(tiny_model, tiny_run, tiny_cohort):
+    """All images of the cohort had been named, those that it was validated and tested on too."""
+    run, _ = tiny_run
+    split = pd.read_parquet(run.path / "splits.parquet")
+    fold = tiny_model.metadata["split"]["fold"]
+    rows = split[(split["fold"] == fold) & (split["role"] == "train")]
+    patients = tiny_cohort.table.set_index("image_id").loc[rows["image_id"], "patient_id"].nunique()
+    told = tiny_model.metadata["trained_on"]
+    assert told.startswith(f"{len(rows)} simulated images of {patients} patients")
+    assert len(rows) < len(tiny_cohort)

@@ -7,18 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from myosono.cli.main import app
-from myosono.cohort import Cohort
+from myosono.cohort import Cohort, write_cohort
+from myosono.cohort.schema import files_of
 from myosono.cohort.simulation import SimulationConfig, simulate_cohort
 from myosono.errors import ArtefactError, UsageError
-from myosono.evaluation import fit_temperature
+from myosono.evaluation import check_predictions, fit_temperature
 from myosono.export import export_run, recalibrate
 from myosono.export.calibration_cohort import (
     COMPARED,
     NOT_COMPARED,
+    _limited,
     cohort_predictions,
     onnx_logits,
     refuse_shared,
@@ -189,3 +192,35 @@ def test_the_verb(tiny_model, tiny_cohort, other, tmp_path):
     assert "passed" in told.output
     found = CliRunner().invoke(app, [*arguments, "--json"])
     assert json.loads(found.stdout)["metadata"]["calibration"]["patients"] == 12
+
+
+def test_a_limit_counts_files_and_a_clip_is_one():
+    table = pd.DataFrame(
+        {"image_id": list("abcdef"), "patient_id": ["P1"] * 5 + ["P2"], "clip": ["loop", "loop", "loop", "", "", ""]}
+    )
+    for limit, files in ((1, 1), (2, 2), (9, 3)):
+        kept = _limited(table, limit)
+        mine = kept[kept["patient_id"] == "P1"]
+        assert (mine["clip"] == "loop").sum() in (0, 3)
+        assert len(set(files_of(mine))) == files
+        assert (kept["patient_id"] == "P2").sum() == 1
+
+
+def test_a_cohort_with_a_person_in_two_classes_calibrates(tmp_path):
+    made = simulate_cohort(
+        SimulationConfig.small(12, images_per_patient=2, scale=0.2, workers=1), tmp_path / "cohort", progress=False
+    )
+    table = made.table.copy()
+    first, second = (table.loc[table["label"] == label, "patient_id"].iloc[0] for label in ("IBM", "PM"))
+    table.loc[table["patient_id"] == second, "patient_id"] = first
+    cohort = write_cohort(made.folder, table, replace(made.info, name="conflict"), allow_label_conflicts=True)
+    found = cohort_predictions(
+        lambda image: np.zeros(4, np.float32),
+        cohort,
+        task="auto",
+        classes=cohort.info.classes,
+        role="validation",
+        quiet=True,
+    )
+    check_predictions(found, classes=cohort.info.classes)  # one target each
+    assert found["patient_id"].nunique() == 12

@@ -28,7 +28,8 @@ def test_a_second_process_waits_and_takes_what_the_first_prepared(tiny_cohort, t
         second.start()
         second.join(0.3)
         assert second.is_alive()
-        (tmp_path / "first.npy").rename(tmp_path / "second.npy")
+        for ending in ("npy", "rows"):
+            (tmp_path / f"first.{ending}").rename(tmp_path / f"second.{ending}")
     second.join(20)
     assert np.array_equal(found[0], kept)
 
@@ -44,3 +45,11 @@ def test_a_full_disk_is_said_before_the_work(tiny_cohort, tmp_path, monkeypatch)
     with pytest.raises(RunError, match="no room for the prepared images"):
         prepare_inputs(tiny_cohort, tiny_cohort.table["image_id"].tolist()[:3], 32, tmp_path / "a.npy", quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == [".a.lock"]
+
+
+def test_rows_in_another_order_are_prepared_anew(tiny_cohort, tmp_path):
+    """A cohort that was imported again has the same hash and may have another order: images had got others' labels."""
+    names = tiny_cohort.table["image_id"].tolist()[:3]
+    first = np.array(prepare_inputs(tiny_cohort, names, 32, tmp_path / "a.npy", quiet=True))
+    turned = prepare_inputs(tiny_cohort, names[::-1], 32, tmp_path / "a.npy", quiet=True)
+    assert np.array_equal(turned, first[::-1])

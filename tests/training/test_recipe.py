@@ -85,3 +85,7 @@ def test_a_file_that_is_no_mapping_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(RecipeError, match=r"recipe\.yaml"):
         load_recipe(path)
+
+
+def test_a_number_that_yaml_takes_for_text_is_a_number():
+    assert Recipe(model_options={"dropout": "1e-1", "kind": "1e"}).model_options == {"dropout": 0.1, "kind": "1e"}

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,8 +22,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from myosono.errors import CohortError, RunError, SplitError, UsageError
 from myosono.export.artefact import load_network
 from myosono.formats import RUN_FORMAT
+from myosono.locking import alone
 from myosono.networks import Preprocess
 from myosono.training import Run, train
+from myosono.training.fold import fit_fold
 from myosono.training.resuming import FoldCheckpoint
 
 KEPT = ["image_id", "fold", "role", "target"]
@@ -254,3 +261,52 @@ def test_a_person_in_two_classes_counts_once_for_each_and_stays_on_one_side(tiny
     assert run.facts["split"]["leaks"] is False
     assert run.facts["cohort"]["label_conflicts"] == [first]
     assert {f"{first} (IBM)", f"{first} (PM)"} <= set(run.predictions()["patient_id"])
+
+
+def test_folds_of_two_splits_do_not_mix(tiny_run, tiny_cohort, tiny_recipe, tmp_path):
+    run, _ = tiny_run
+    shutil.copytree(run.path, tmp_path / "run")
+    split = pd.read_parquet(tmp_path / "run" / "splits.parquet")
+    place = split.index[split["role"] == "train"][0]
+    split.loc[place, "role"] = "validation"  # as changed fold files would
+    split.to_parquet(tmp_path / "run" / "splits.parquet")
+    with pytest.raises(RunError, match="was begun with another split: fold 0"):
+        train(tiny_cohort, tiny_recipe, tmp_path / "run", quiet=True)
+
+
+def test_a_fold_is_fitted_by_one_process_at_a_time(tiny_run, tmp_path, monkeypatch):
+    """The weights of one process had been left beside the predictions of another, and export took them."""
+    run, _ = tiny_run
+    folder = tmp_path / "fold_0"
+    folder.mkdir()
+    task = SimpleNamespace(folder=folder)
+    found = []
+    second = threading.Thread(target=lambda: found.append(fit_fold(task, None)))
+    with alone(folder / ".lock"):
+        second.start()
+        second.join(0.3)
+        assert second.is_alive()
+        for name in ("predictions.parquet", "fold.json"):
+            shutil.copy(run.fold_folder(0) / name, folder / name)
+    second.join(20)
+    pd.testing.assert_frame_equal(found[0], pd.read_parquet(folder / "predictions.parquet"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_training_that_is_ended_does_not_say_that_all_went_well(tiny_cohort, tmp_path, sent, code):
+    """Lightning turns signals into exits: SIGTERM had given 0, as if the training were finished."""
+    command = [sys.executable, "-m", "myosono.cli", "train", str(tiny_cohort.folder), "--out", str(tmp_path / "run")]
+    settings = ["model=stanet_xs", "folds=2", "batch_size=8", "size=64", "epochs=900", "patience=900"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "fold_0" / "log.csv"
+    until = time.monotonic() + 120
+    while not (log.exists() and len(log.read_text().splitlines()) > 2) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(sent)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == code, told
+    assert "when run again" in told
+    assert "Traceback" not in told

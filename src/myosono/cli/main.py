@@ -86,6 +86,10 @@ def _options(
     pass
 
 
+TERMINATED = 143
+"""Exit code of a program that SIGTERM ended, as shells have it."""
+
+
 def main() -> None:
     """Run the command line: one line on standard error for an error; 2 for usage, 1 for what could not be done."""
     wait_briefly(os.environ)
@@ -104,6 +108,10 @@ def main() -> None:
             f"[bold red]myosono:[/] {_plain(f'{where}{reason}')}", highlight=False
         )
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == TERMINATED:
+            sys.stderr.write("\nmyosono: terminated; train goes on where it stopped when run again\n")
+        raise
     except KeyboardInterrupt:
         sys.stderr.write("\nmyosono: interrupted; train and demo go on where they stopped when run again\n")
         sys.exit(130)

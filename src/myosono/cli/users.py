@@ -12,7 +12,7 @@ import typer
 
 from myosono.cli.output import console
 from myosono.cli.serve import require_existing
-from myosono.errors import NotFoundError
+from myosono.errors import NotFoundError, UsageError
 from myosono.extras import require_clinic
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ def add(
     """Add a user, where there is no clinic yet its first. The password is asked for, or read from standard input."""
     secret = _password()
     with _session(data, database_url, new=True) as session:
-        from myosono.clinic.accounts.users import create_user
+        from myosono.clinic.accounts.users import create_user, list_users
 
+        if role != "admin" and not any(one.role == "admin" for one in list_users(session)):
+            raise UsageError("a clinic's first user is its administrator", remedy="Add one with --role admin first.")
         user = create_user(session, name, secret, role=role, full_name=full_name, by=_BY)
         added = user.name
     console().print(f"{added} may sign in as {role}.")

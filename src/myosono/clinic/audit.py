@@ -15,6 +15,9 @@ from myosono.hashing import sha256_bytes
 GENESIS = "0" * 64
 """What the first line's ``previous`` is."""
 
+SITE_CORRECTED = "site"
+"""The action of a muscle or side that a person has set."""
+
 _ADVISORY_LOCK = 0x61756474  # "audt"
 
 

@@ -126,7 +126,10 @@ def _note(rules: Mapping[str, FoldRule], classes: tuple[str, ...], alpha: float)
 
 
 def _range(rules: Mapping[str, FoldRule], alpha: float) -> tuple[float, ...] | None:
-    fewest = min((sum(one.rule.patients) for one in rules.values() if one.rule.kind == "marginal"), default=None)
+    """Of the fold with the fewest patients; one that always abstains covers everybody, and tells nothing."""
+    marginal = [one.rule for one in rules.values() if one.rule.kind == "marginal"]
+    judging = [rule for rule in marginal if not rule.always_abstains] or marginal
+    fewest = min((sum(rule.patients) for rule in judging), default=None)
     return None if fewest is None else coverage_range(fewest, alpha)
 
 

@@ -246,7 +246,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
         "classes": list(run.classes),
         "size": run.recipe.size,
         **calibration,
-        "trained_on": _trained_on(cohort),
+        "trained_on": _trained_on(run, fold),
         "started_from": run.facts["model"].get("started_from", "random weights"),
         "simulated": cohort["simulated"],
         "cohort": {key: cohort[key] for key in ("name", "content_hash", "licence", "images", "patients")},
@@ -282,9 +282,13 @@ def _on_cohort(
     return pd.concat([table[table["role"] == "test"], found], ignore_index=True)
 
 
-def _trained_on(cohort: dict[str, Any]) -> str:
+def _trained_on(run: Run, fold: int) -> str:
+    """What this fold's network learned from: neither its validation and test patients nor what its task leaves out."""
+    cohort = run.facts["cohort"]
+    split = pd.read_parquet(run.path / "splits.parquet")
+    rows = split[(split["fold"] == fold) & (split["role"] == "train")]
     kind = "simulated images" if cohort["simulated"] else "images"
-    return f"{cohort['images']} {kind} of {cohort['patients']} patients (cohort {cohort['name']!r})"
+    return f"{len(rows)} {kind} of {rows['patient_id'].nunique()} patients (cohort {cohort['name']!r})"
 
 
 def stated_evidence(evaluation: Evaluation) -> dict[str, Any]:

@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from myosono.cohort import Cohort
+from myosono.cohort.schema import files_of
 from myosono.cohort.tasks import default_task, get_task
 from myosono.errors import UsageError
 from myosono.export.graph import ReadingGraph
 from myosono.progress import track
+from myosono.training.train import one_target_each
 
 Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """One grey image, uint8 ``(height, width)``, to logits ``(classes,)``."""
@@ -108,8 +110,8 @@ def cohort_predictions(
     if limit is not None:
         if limit < 1:
             raise UsageError(f"at least one image of a patient is needed, not {limit}")
-        drawn = table.sort_values("image_id").sample(frac=1, random_state=_SEED).groupby("patient_id").head(limit)
-        table = table.loc[sorted(drawn.index)].reset_index(drop=True)
+        table = _limited(table, limit)
+    table = one_target_each(table, cohort.info.label_conflicts)
     present = set(table["target"])
     if present != set(classes):
         raise UsageError(
@@ -125,6 +127,16 @@ def cohort_predictions(
     found = found.assign(fold=fold, role=role, target=table["target"])
     found[[f"p_{name}" for name in classes]] = _softmax(np.stack(said).astype(np.float64))
     return found
+
+
+def _limited(table: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """At most so many files of each patient, a clip with all its frames: they count as one, as in reading."""
+    files = table.assign(file=pd.Series(files_of(table), index=table.index, dtype=object))
+    shuffled = files.sort_values("image_id").sample(frac=1, random_state=_SEED)
+    drawn = shuffled.drop_duplicates(["patient_id", "file"]).groupby("patient_id").head(limit)
+    kept = set(zip(drawn["patient_id"], drawn["file"], strict=True))
+    inside = [pair in kept for pair in zip(files["patient_id"], files["file"], strict=True)]
+    return table[inside].reset_index(drop=True)
 
 
 def torch_logits(graph: ReadingGraph) -> Logits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myosono.cohort import Cohort
+from myosono.cohort.schema import files_of
 from myosono.evaluation import score
 from myosono.export.gates import Int8Agreement
 from myosono.export.graph import graph_sha256
 from myosono.export.quantise import Quantisation, quantise
-from myosono.pooling import pool_probabilities
+from myosono.pooling import pool_files
 from myosono.progress import progress_bar, track
 from myosono.training import Run
 
@@ -129,7 +130,7 @@ def agreement(
         )
     logits32, p32, logits8, p8 = (np.stack(part) for part in zip(*found, strict=True))
     targets = test["target"].map(list(classes).index).to_numpy(np.intp)
-    patients = test["patient_id"].tolist()
+    patients, files = test["patient_id"].tolist(), files_of(test)
     difference = np.abs(logits8 - logits32)
     return Int8Agreement(
         images=len(test),
@@ -137,14 +138,14 @@ def agreement(
         argmax_agreement=float(np.mean(logits8.argmax(axis=1) == logits32.argmax(axis=1))),
         max_logit_difference=float(difference.max()),
         mean_logit_difference=float(difference.mean()),
-        balanced_accuracy_fp32=_patient_balanced_accuracy(p32, targets, patients),
-        balanced_accuracy_int8=_patient_balanced_accuracy(p8, targets, patients),
+        balanced_accuracy_fp32=_patient_balanced_accuracy(p32, targets, patients, files),
+        balanced_accuracy_int8=_patient_balanced_accuracy(p8, targets, patients, files),
     )
 
 
 def _patient_balanced_accuracy(
-    probabilities: NDArray[np.float32], targets: NDArray[np.intp], patients: Sequence[str]
+    probabilities: NDArray[np.float32], targets: NDArray[np.intp], patients: Sequence[str], files: Sequence[Hashable]
 ) -> float:
-    keys, pooled = pool_probabilities(probabilities, patients)
+    keys, pooled, _ = pool_files(probabilities, patients, files)
     truth = dict(zip(patients, targets, strict=True))
     return float(score(np.array([truth[key] for key in keys]), pooled).balanced_accuracy[0])

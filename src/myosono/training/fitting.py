@@ -19,7 +19,7 @@ from myosono.training.callbacks import EpochLog, EpochProgress
 from myosono.training.data import ImageRows, ordered_batches, training_batches
 from myosono.training.distillation.lessons import Lessons
 from myosono.training.fold_task import FoldTask
-from myosono.training.lightning import plain_trainer, silent
+from myosono.training.lightning import fit, plain_trainer, silent
 from myosono.training.module import MONITOR, Classifier
 from myosono.training.resuming import FoldCheckpoint, FoldEarlyStopping
 from myosono.training.views import Views
@@ -76,7 +76,8 @@ def train_network(
     progress = bar.add_task(task.title, total=None)
     last = task.folder / "last.ckpt"
     with silent():
-        _trainer(task, EpochProgress(bar, progress, task.title, quiet=task.quiet)).fit(
+        fit(
+            _trainer(task, EpochProgress(bar, progress, task.title, quiet=task.quiet)),
             module,
             training_batches(image_rows(task, "train"), recipe.batch_size, recipe.seed),
             ordered_batches(image_rows(task, "validation"), 2 * recipe.batch_size),

@@ -10,6 +10,7 @@ import torch
 from rich.progress import Progress
 
 from myosono.errors import RecipeError
+from myosono.locking import alone
 from myosono.networks import model_kind
 from myosono.training.data import ImageRows, ordered_batches
 from myosono.training.distillation.teach import prepare_lessons, teacher_facts
@@ -44,10 +45,15 @@ def fit_fold(task: FoldTask, bar: Progress) -> pd.DataFrame:
     RecipeError
         If an estimator is to learn from a teacher or from mixed images.
     """
+    task.folder.mkdir(parents=True, exist_ok=True)
+    with alone(task.folder / ".lock"):  # else the weights of one process may end beside the predictions of another
+        return _fit(task, bar)
+
+
+def _fit(task: FoldTask, bar: Progress) -> pd.DataFrame:
     finished, kept = task.folder / "fold.json", task.folder / "predictions.parquet"
     if finished.exists() and kept.exists():
         return pd.read_parquet(kept)
-    task.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     estimator = model_kind(task.recipe.model) == "estimator"
     if estimator and (task.recipe.teacher or task.recipe.mixup):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from myosono.cohort import Cohort
 from myosono.errors import RunError
+from myosono.hashing import sha256_lines
 from myosono.locking import alone
 from myosono.networks import Preprocess
 from myosono.progress import track
@@ -45,17 +46,23 @@ def prepare_inputs(
         If the disk has no room for them.
     """
     shape = (len(image_ids), 1, size, size)
+    rows = path.with_suffix(".rows")
     with alone(path.with_name(f".{path.stem}.lock")):
-        kept = _kept(path, shape)
+        kept = _kept(path, rows, shape, image_ids)
         if kept is None:
+            rows.unlink(missing_ok=True)
             _write(cohort, image_ids, Preprocess(size), path, shape, quiet=quiet)
+            rows.write_text(sha256_lines(image_ids) + "\n", encoding="utf-8")
             kept = np.load(path, mmap_mode="r")
     return kept
 
 
-def _kept(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    found: NDArray[np.float32] | None = np.load(path, mmap_mode="r") if path.exists() else None
-    return found if found is not None and found.shape == shape else None
+def _kept(path: Path, rows: Path, shape: tuple[int, ...], image_ids: list[str]) -> NDArray[np.float32] | None:
+    """What is there, if it is of these images in this order: a cohort's hash does not depend on its rows' order."""
+    if not path.exists() or not rows.exists() or rows.read_text(encoding="utf-8").strip() != sha256_lines(image_ids):
+        return None
+    found: NDArray[np.float32] = np.load(path, mmap_mode="r")
+    return found if found.shape == shape else None
 
 
 def _write(

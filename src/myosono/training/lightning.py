@@ -10,6 +10,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+TERMINATED = 143
+"""128 and the number of SIGTERM, as shells have it."""
+
 
 def plain_trainer(epochs: int, **options: Any) -> pl.Trainer:
     """A trainer of that many epochs; what it shows and keeps is up to the callbacks among ``options``."""
@@ -37,3 +40,23 @@ def silent() -> Iterator[None]:
     finally:
         for log, level in zip(logs, levels, strict=True):
             log.setLevel(level)
+
+
+def fit(trainer: pl.Trainer, *arguments: Any, **options: Any) -> None:
+    """Train; a signal that Lightning turned into an exit ends the program as the signal would have.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C.
+    SystemExit
+        With 143 after SIGTERM, the code of a program that was ended: 0 would be taken for a finished training.
+    """
+    try:
+        trainer.fit(*arguments, **options)
+    except SystemExit as end:
+        if trainer.received_sigterm:
+            raise SystemExit(TERMINATED) from end
+        raise KeyboardInterrupt from end
+    if trainer.interrupted:
+        raise KeyboardInterrupt

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from myosono.errors import RecipeError
 
@@ -32,6 +33,18 @@ class Augmentation(_Strict):
     speckle: float = Field(0.08, ge=0, le=0.5, description="relative multiplicative noise")
 
 
+def _with_numbers(options: dict[str, Any]) -> dict[str, Any]:
+    """YAML 1.1 takes ``1e-1`` for text; a recipe's own settings have types that tell, a network's options none."""
+    return {name: float(value) if _is_number(value) else value for name, value in options.items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value) is not None
+
+
+ModelOptions = Annotated[dict[str, Any], AfterValidator(_with_numbers)]
+
+
 class Teacher(_Strict):
     """What is fitted on the same training patients, and whose answers the model learns beside the labels.
 
@@ -40,7 +53,7 @@ class Teacher(_Strict):
     """
 
     model: str = "tf_efficientnet_lite0"
-    model_options: dict[str, Any] = Field(default_factory=dict)
+    model_options: ModelOptions = Field(default_factory=dict)
     pretrained: bool = Field(True, description="start the teacher from its pretrained weights")
     members: int = Field(1, ge=1, le=20, description="networks that differ in their seed and answer together")
     epochs: int = Field(25, ge=1, le=1000)
@@ -63,7 +76,7 @@ class Recipe(_Strict):
     """
 
     model: str = "stanet_s"
-    model_options: dict[str, Any] = Field(default_factory=dict)
+    model_options: ModelOptions = Field(default_factory=dict)
     pretrained: bool = Field(
         False, description="start from the weights that ship with a network of ours, or from those of ImageNet"
     )

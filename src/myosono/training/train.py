@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.cohort import Cohort, Split, default_task, get_task, make_split
+from myosono.cohort import Cohort, Split, default_task, fold_sha256, get_task, make_split
 from myosono.errors import CohortError, RunError, UsageError
 from myosono.evaluation import Evaluation, evaluate
 from myosono.formats import RUN_FORMAT
@@ -91,10 +91,10 @@ def target_rows(cohort: Cohort, recipe: Recipe) -> tuple[pd.DataFrame, tuple[str
     missing = [label for label in task.classes if label not in present]
     if missing:
         raise CohortError(f"task {name} needs images of {', '.join(missing)}", path=cohort.folder)
-    return _one_target_each(rows.reset_index(drop=True), cohort.info.label_conflicts), tuple(task.classes)
+    return one_target_each(rows.reset_index(drop=True), cohort.info.label_conflicts), tuple(task.classes)
 
 
-def _one_target_each(rows: pd.DataFrame, conflicts: Sequence[str]) -> pd.DataFrame:
+def one_target_each(rows: pd.DataFrame, conflicts: Sequence[str]) -> pd.DataFrame:
     """Count a patient who truly occurs in two classes once for each; splits still keep the person together."""
     double = rows["patient_id"].isin(conflicts)
     return rows.assign(patient_id=rows["patient_id"].mask(double, rows["patient_id"] + " (" + rows["target"] + ")"))
@@ -192,6 +192,7 @@ def _begin(folder: Path, recipe: Recipe, facts: dict[str, Any], split: Split) ->
             raise RunError(
                 "holds a run of another recipe or cohort", path=folder, remedy="Choose another folder with --out"
             )
+        _check_same_split(folder, split)
         return begun.facts
     if folder.exists() and any(folder.iterdir()):
         raise RunError("is neither empty nor a run folder", path=folder, remedy="Choose another folder with --out")
@@ -200,6 +201,18 @@ def _begin(folder: Path, recipe: Recipe, facts: dict[str, Any], split: Split) ->
     write_parquet(split.table, folder / "splits.parquet")
     write_json(facts, folder / "run.json")
     return facts
+
+
+def _check_same_split(folder: Path, split: Split) -> None:
+    """Fold files may have changed, and images of a leaking split been dealt anew: folds of two splits do not mix."""
+    begun = pd.read_parquet(folder / "splits.parquet")
+    for fold in sorted({*begun["fold"], *split.table["fold"]}):
+        if fold_sha256(begun, fold) != fold_sha256(split.table, fold):
+            raise RunError(
+                f"was begun with another split: fold {fold} has other images or roles now",
+                path=folder,
+                remedy="Choose another folder with --out",
+            )
 
 
 def _finish(folder: Path, facts: dict[str, Any], classes: tuple[str, ...], split: Split) -> tuple[Run, Evaluation]:
@@ -214,6 +227,7 @@ def _finish(folder: Path, facts: dict[str, Any], classes: tuple[str, ...], split
     write_json(evaluation.to_dict(), folder / "metrics.json")
     write_json(facts, folder / "run.json")
     if complete:
-        for shared in (folder / "inputs.npy", *folder.glob("engineered_*.npy")):
+        kept = (folder / name for name in ("inputs.npy", "inputs.rows", ".inputs.lock"))
+        for shared in (*kept, *folder.glob("engineered_*.npy")):
             shared.unlink(missing_ok=True)
     return Run.open(folder), evaluation

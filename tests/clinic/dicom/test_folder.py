@@ -98,3 +98,15 @@ def test_damaged_headers_are_refused_with_a_reason_or_cleaned(tmp_path: Path) ->
         assert (one.copy is None) == (one.error is not None)
         outcomes.add(one.copy is None)
     assert outcomes == {True, False}
+
+
+def test_two_images_of_one_uid_are_not_one_copy(folder: Path, tmp_path: Path) -> None:
+    """The second had replaced the first, and both were counted."""
+    dataset = dcmread(folder / "US1_UNCR.dcm")
+    dataset.PixelData = bytes(reversed(dataset.PixelData))
+    dataset.save_as(folder / "other.dcm")
+    shutil.copy(folder / "US1_UNCR.dcm", folder / "same.dcm")
+    names = ["US1_UNCR.dcm", "other.dcm", "same.dcm"]
+    found = list(export_files([folder / name for name in names], tmp_path / "out", DeidentifyOptions(SALT)))
+    assert [one.copy is None for one in found] == [False, True, False]
+    assert "has the SOP Instance UID of" in str(found[1].error)

@@ -101,6 +101,12 @@ def test_burnt_in_text_is_denied_only_where_it_is_known(
         for one in pictures
     ]
     assert make_capture(view, sources, declared).BurnedInAnnotation == "NO"
+    screens = []
+    for one in declared:
+        source = next(s for s in sources if s.SOPInstanceUID == one.key.image.sop_instance_uid)
+        whole = replace(one.key.frame, area=(0, 0, int(source.Rows), int(source.Columns)))
+        screens.append(KeyPicture(replace(one.key, frame=whole), one.grey, one.relevance))
+    assert make_capture(view, sources, screens).BurnedInAnnotation == "YES", "its banner may name the patient"
 
 
 def test_abstained_and_signed_pages(

@@ -166,3 +166,17 @@ def test_images_of_two_patients_never_become_one_study(database, take, tmp_path)
     silent = edited(tmp_path, StudyInstanceUID="1.2.840.5", PatientID="", SOPInstanceUID="1.2.840.5.3")
     assert take(silent, "", source="dicom", sender="CART").study.id == study.id
     assert (count(database, Study), count(database, StoredImage)) == (1, 2)
+
+
+def test_images_of_two_people_without_an_id_are_not_one_study(take, tmp_path) -> None:
+    """Only stated Patient IDs had been compared: name, birth date and ID of two people became one patient."""
+    person = {"StudyInstanceUID": "1.2.9", "PatientID": "", "PatientName": "Zhang^San", "PatientBirthDate": "19500101"}
+    take(edited(tmp_path, **person, PatientSex="M", SOPInstanceUID="1.2.9.1"), "", source="dicom", sender="CART")
+    same = {**person, "PatientName": "ZHANG^SAN^^", "PatientID": "4711"}
+    take(edited(tmp_path, **same, PatientSex="M", SOPInstanceUID="1.2.9.2"), "", source="dicom", sender="CART")
+    other = {**person, "PatientName": "Li^Si", "PatientBirthDate": "19850101"}
+    with pytest.raises(UploadError, match=r"names another patient .*\(name\)"):
+        take(edited(tmp_path, **other, SOPInstanceUID="1.2.9.3"), "", source="dicom", sender="CART")
+    born = {**person, "PatientBirthDate": "19500102"}
+    with pytest.raises(UploadError, match=r"\(birth date\)"):
+        take(edited(tmp_path, **born, SOPInstanceUID="1.2.9.4"), "", source="dicom", sender="CART")

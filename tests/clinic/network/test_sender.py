@@ -229,3 +229,16 @@ def test_unknown_kind_way_and_study(database: Database, study_id: int) -> None:
             outbox.enqueue(session, study_id, "sr", "archive", "fax", "test")
         with pytest.raises(NotFoundError):
             outbox.enqueue(session, 999, "sr", "archive", "dimse", "test")
+
+
+def test_an_older_object_never_arrives_after_a_newer_one(database: Database, study_id: int) -> None:
+    """A preliminary report that had waited out its pauses had come to the PACS after the final one."""
+    old, new = (enqueue(database, study_id, kind="sr") for _ in range(2))
+    with database.session() as session:
+        session.get_one(OutboxItem, old).next_try = utc_now() + timedelta(minutes=5)
+    with database.session() as session:
+        assert [one.id for one in outbox.claim(session, 60.0)] == [old, new]
+        outbox.fail(session, old, "refused")
+        outbox.done(session, new)
+    with pytest.raises(ConflictError, match="a newer object"), database.session() as session:
+        outbox.retry(session, old, "ann")

@@ -3,7 +3,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from myosono.clinic.audit import check_chain
-from myosono.clinic.database.models import AuditEntry, Event, PhysicianReading
+from myosono.clinic.database.models import AuditEntry, Event, PhysicianReading, StoredImage
+from myosono.clinic.reports.content import report_status
+from myosono.clinic.studies.load import load_study
 from myosono.clinic.studies.opinions import Author, Opinion, amend, discard_draft, find_draft, save_draft, sign
 from myosono.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 
@@ -150,3 +152,24 @@ def test_a_diagnosis_is_one_of_those_offered(session, study, ann):
     with pytest.raises(UsageError, match="no such diagnosis"):
         sign(session, study.id, ann, Opinion(diagnosis="Gout"))
     assert sign(session, study.id, ann, Opinion(diagnosis="Other")).diagnosis == "Other"
+
+
+def test_no_signature_over_images_or_sites_that_the_page_did_not_show(session, study, ann):
+    """The answer alone had been compared, and "abstains" stays "abstains" whatever comes."""
+    seen = load_study(session, study.id).seen
+    image = session.scalars(select(StoredImage).where(StoredImage.study_id == study.id)).first()
+    image.side = "L"
+    session.flush()
+    with pytest.raises(ConflictError, match="images or sites of this study changed"):
+        sign(session, study.id, ann, Opinion(diagnosis="IBM"), seen_answer="IBM", seen=seen)
+    now = load_study(session, study.id).seen
+    assert sign(session, study.id, ann, Opinion(diagnosis="IBM"), seen_answer="IBM", seen=now).signed_at is not None
+
+
+def test_grades_of_all_physicians_who_signed_are_kept_and_amended_stays_amended(session, study, ann, bob):
+    first = sign(session, study.id, ann, Opinion(diagnosis="PM", heckmatt={"RD": 4}))
+    amend(session, first.id, ann, Opinion(diagnosis="IBM", heckmatt={"RD": 4}), "biopsy")
+    sign(session, study.id, bob, Opinion(diagnosis="IBM"))
+    view = load_study(session, study.id)
+    assert [site.heckmatt for site in view.sites if site.code == "RD"] == [4]
+    assert report_status(view) == "amended"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import argon2
@@ -85,12 +86,25 @@ def reader(browse: Callable[[], Browser], people: None) -> Browser:
 @pytest.fixture
 def program(app: FastAPI, database: Database, people: None) -> Iterator[TestClient]:
     """A program with an API token of ben's."""
+    with with_token(app, database, "ben") as client:
+        yield client
+
+
+@contextmanager
+def with_token(app: FastAPI, database: Database, name: str) -> Iterator[TestClient]:
     with database.session() as session:
-        ben = find_user(session, "ben")
-        assert ben is not None
-        token = create_token(session, ben, "test")
+        user = find_user(session, name)
+        assert user is not None
+        token = create_token(session, user, "test")
     headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
     with TestClient(app, base_url=ORIGIN, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+def admin_program(app: FastAPI, database: Database, people: None) -> Iterator[TestClient]:
+    """A program with an API token of the administrator's."""
+    with with_token(app, database, "anna") as client:
         yield client
 
 

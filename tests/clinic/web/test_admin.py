@@ -146,3 +146,11 @@ def test_the_log_is_checked_on_request(admin: Any, lines: None, database: Databa
         session.execute(text("DROP TRIGGER audit_log_update"))
         session.execute(text("UPDATE audit_log SET study_id = 8 WHERE id = 9"))
     assert "was changed at line 9" in admin.send_form("/admin/audit/check").text
+
+
+def test_an_administrators_token_makes_no_accounts(admin_program: Any) -> None:
+    """A token that leaked could have made administrators who outlive it."""
+    assert admin_program.get("/admin/users").status_code == 200
+    new = {"name": "eve", "password": WORDS, "role": "admin"}
+    assert admin_program.post("/admin/users", data=new).status_code == 403
+    assert admin_program.post("/admin/users/1", data={"action": "password", "password": WORDS}).status_code == 403

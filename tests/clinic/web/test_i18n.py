@@ -14,6 +14,7 @@ import jinja2.ext
 import pytest
 
 import myosono.clinic.web
+from myosono.clinic.reports.language import _catalogue as reports_catalogue
 from myosono.clinic.web.i18n import LANGUAGES, catalogue, choose_language, translate
 from myosono.clinic.web.pages import environment, moment, percent, sentence
 
@@ -113,3 +114,16 @@ def test_filters() -> None:
     assert sentence("no room") == "No room."
     assert sentence("磁盘已满") == "磁盘已满。"
     assert sentence("Done.") == "Done."
+
+
+def test_a_short_entry_takes_no_sentence_for_its_own() -> None:
+    """ "{found} of {all}" had swallowed every reason with an "of" in it before the reports' texts were asked."""
+    reason = "not muscle ultrasound: none of the images is"
+    assert translate("zh-CN", reason) == reason
+    assert translate("zh-CN", "3 of 14") == "3 / 14"
+
+
+@pytest.mark.parametrize("text", sorted(reports_catalogue("zh-CN")[0]))
+def test_what_reports_say_in_chinese_pages_say_too(text: str) -> None:
+    said = translate("zh-CN", text)
+    assert said == text or not re.search("[a-z]{4,} [a-z]{2,} [a-z]{2,}", said), said

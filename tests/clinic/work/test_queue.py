@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from myosono.clinic import audit
 from myosono.clinic.database.models import FrameReading, StoredImage, Study, utc_now
 from myosono.clinic.settings import ClinicSettings, UploadLimits
 from myosono.clinic.work import queue
@@ -153,3 +154,19 @@ def test_workers_side_by_side_read_each_image_once(settings, database, take, mak
         assert per_image == [("read", 1, 1)] * 24
         study = session.scalars(select(Study)).one()
         assert (study.status, study.result["images"]) == ("read", 24)
+
+
+def test_a_site_that_a_person_cleared_is_not_guessed_again(database, take, make_muscle) -> None:
+    """Read again, an image had got back the muscle that a person had taken away."""
+    image = take(make_muscle(1), "P001_RD_1.png").image
+    with database.session() as session:
+        kept = session.get(StoredImage, image.id)
+        kept.muscle = kept.side = None
+        audit.record(session, "ann", audit.SITE_CORRECTED, study_id=kept.study_id, image=kept.id, before="RD", after="")
+    claim(database, "a")
+    with database.session() as session:
+        assert queue.finish(session, image.id, [row()], owner="a").muscle is None
+    other = take(make_muscle(2), "shot.png").image
+    claim(database, "a")
+    with database.session() as session:
+        assert queue.finish(session, other.id, [row()], owner="a").muscle == "D"

@@ -10,11 +10,21 @@ from pydicom.sr.codedict import codes
 from pydicom.tag import Tag
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
-from myosono.clinic.dicom.header import STATEMENT, check_sources, finish, instance_reference, is_multi_frame, new_object
+from myosono.clinic.dicom.cleaning import is_screen
+from myosono.clinic.dicom.header import (
+    STATEMENT,
+    check_sources,
+    finish,
+    instance_reference,
+    is_multi_frame,
+    naming_source,
+    new_object,
+)
 from myosono.clinic.dicom.page import HEIGHT, WIDTH, draw_page
 from myosono.clinic.dicom.pictures import KeyPicture
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
+from myosono.imaging import Area
 
 SERIES_NUMBER = 9002
 _PAGE_NUMBER_VECTOR = Tag("PageNumberVector")
@@ -44,7 +54,7 @@ def make_capture(view: StudyView, sources: Sequence[Dataset], pictures: Sequence
         raise ClinicError(f"no frame of a DICOM image of study {view.id} has been read", remedy="Send the SR or PDF.")
     dataset = new_object(
         view,
-        found[0],
+        naming_source(found),
         MultiFrameTrueColorSecondaryCaptureImageStorage,
         kind="capture",
         modality="OT",
@@ -66,9 +76,16 @@ def make_capture(view: StudyView, sources: Sequence[Dataset], pictures: Sequence
 
 
 def _clean(picture: KeyPicture, by_uid: dict[str, Dataset]) -> bool:
-    """Whether the frame is sure to name nobody: cut to a region that the scanner declared, or declared so itself."""
+    """Whether the frame is sure to name nobody: declared so, or cut to a region that the scanner declared.
+
+    A region that is the whole screen, as some devices declare it, holds the banner with the patient's name.
+    """
     source = by_uid[str(picture.key.image.sop_instance_uid)]
-    return bool(picture.key.frame.regions) or source.get("BurnedInAnnotation") == "NO"
+    if source.get("BurnedInAnnotation") == "NO":
+        return True
+    height, width = int(source.Rows), int(source.Columns)
+    area = Area(*picture.key.frame.area)
+    return bool(picture.key.frame.regions) and not is_screen(area, height, width)
 
 
 def _reference(picture: KeyPicture, by_uid: dict[str, Dataset]) -> Dataset:

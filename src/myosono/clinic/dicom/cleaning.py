@@ -126,7 +126,7 @@ def _own_bits(frame: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
 def _find_area(dataset: Dataset, first: NDArray[Any], photometric: str, path: Path) -> tuple[Area, str]:
     height, width = first.shape[:2]
     declared = read_geometry(dataset, height, width).area
-    if declared is not None and (dataset.get("BurnedInAnnotation") == "NO" or not _is_screen(declared, height, width)):
+    if declared is not None and (dataset.get("BurnedInAnnotation") == "NO" or not is_screen(declared, height, width)):
         return declared, "outside the declared ultrasound region"
     with decoding(path, "convert DICOM pixels to grey", also=_ERRORS):
         grey = GreyConverter(dataset)(first, photometric).pixels
@@ -140,7 +140,7 @@ def _find_area(dataset: Dataset, first: NDArray[Any], photometric: str, path: Pa
     return found, "outside the detected B-mode area"
 
 
-def _is_screen(area: Area, height: int, width: int) -> bool:
+def is_screen(area: Area, height: int, width: int) -> bool:
     """Whether a region is the whole screen, as some devices declare it, with the patient's name in its banner."""
     return area.size > _SCREEN_SHARE * height * width
 

@@ -29,7 +29,7 @@ _DUMMIES: dict[str, Any] = {
 _NUMBERS = ("FL", "FD", "SL", "SS", "SV", "UL", "US", "UV", "AT")
 _BYTES = ("OB", "OD", "OF", "OL", "OV", "OW", "UN")
 _TIMES = ("DA", "DT", "TM")
-_TEXTS = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
+_TEXTS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 # Pixels and pictures of the image anywhere but in its own Pixel Data: a thumbnail shows the patient's name too.
 _PIXELS = frozenset(Tag(name) for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "IconImageSequence"))
 _OVERLAYS, _CURVES = (0x6000, 0x60FF), (0x5000, 0x50FF)

@@ -56,6 +56,7 @@ def export_files(
     ClinicError
         If the folder cannot be written.
     """
+    written: dict[Path, Path] = {}
     for file in files:
         try:
             cleaned = deidentify(_read(file, limits or Limits()), options)
@@ -64,6 +65,10 @@ def export_files(
             yield Exported(file, None, str(error))
             continue
         target = out / (str(cleaned.PatientID) or _UNKNOWN) / f"{cleaned.SOPInstanceUID}.dcm"
+        first = written.setdefault(target, file)
+        if first != file and target.read_bytes() != data:
+            yield Exported(file, None, f"{file}: has the SOP Instance UID of {first}, and is another image")
+            continue
         part = target.with_suffix(".part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

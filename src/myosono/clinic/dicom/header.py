@@ -85,6 +85,11 @@ def check_sources(view: StudyView, sources: Iterable[Dataset]) -> list[Dataset]:
     return found
 
 
+def naming_source(sources: Sequence[Dataset]) -> Dataset:
+    """The source whose patient our objects state: one with a Patient ID, since a PACS files by it."""
+    return next((source for source in sources if str(source.get("PatientID") or "").strip()), sources[0])
+
+
 def new_object(
     view: StudyView, source: Dataset, sop_class: UID, *, kind: str, modality: str, number: int, description: str
 ) -> Dataset:

@@ -8,7 +8,15 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import EncapsulatedPDFStorage
 
-from myosono.clinic.dicom.header import check_sources, finish, instance_reference, local_time, new_object, stated_at
+from myosono.clinic.dicom.header import (
+    check_sources,
+    finish,
+    instance_reference,
+    local_time,
+    naming_source,
+    new_object,
+    stated_at,
+)
 from myosono.clinic.studies.signature import covers
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
@@ -39,7 +47,7 @@ def make_pdf(view: StudyView, pdf: bytes, sources: Sequence[Dataset]) -> Dataset
         raise ClinicError("the report is no PDF", remedy="Make it with myosono.clinic.reports.pdf.render_pdf.")
     dataset = new_object(
         view,
-        found[0],
+        naming_source(found),
         EncapsulatedPDFStorage,
         kind="pdf",
         modality="DOC",

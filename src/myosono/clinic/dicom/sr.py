@@ -18,11 +18,13 @@ from myosono.clinic.dicom.header import (
     derived_uid,
     finish,
     local_time,
+    naming_source,
     new_object,
     references,
 )
 from myosono.clinic.studies.signature import covers, waiting_images
 from myosono.clinic.studies.view import OpinionView, StudyView
+from myosono.imaging.dicom import stated_text
 
 SERIES_NUMBER = 9001
 
@@ -54,7 +56,7 @@ def make_sr(view: StudyView, sources: Sequence[Dataset], *, organization: str = 
     by_uid = {str(source.SOPInstanceUID): source for source in found}
     dataset = new_object(
         view,
-        found[0],
+        naming_source(found),
         ComprehensiveSRStorage,
         kind="sr",
         modality="SR",
@@ -68,8 +70,12 @@ def make_sr(view: StudyView, sources: Sequence[Dataset], *, organization: str = 
     dataset.PerformedProcedureCodeSequence = []
     dataset.CurrentRequestedProcedureEvidenceSequence = references(found)
     dataset.CodingSchemeIdentificationSequence = [_scheme()]
-    _set_flags(dataset, view, organization or str(found[0].get("InstitutionName") or "") or "not stated")
+    _set_flags(dataset, view, organization or _institution(found[0]) or "not stated")
     return finish(dataset, view, "sr")
+
+
+def _institution(source: Dataset) -> str:
+    return stated_text(source, "InstitutionName").partition("\\")[0].strip() if source.get("InstitutionName") else ""
 
 
 def _report(view: StudyView, by_uid: Mapping[str, Dataset]) -> sr.MeasurementReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -105,11 +106,12 @@ def enqueue(session: Session, staged: Staged) -> Accepted:
     Raises
     ------
     UploadError
-        If the header states another Patient ID than the study has: images of two people are never pooled.
+        If the header states another Patient ID than the study has, or, where one of them has none, another name, birth
+        date or sex: images of two people are never pooled.
     """
     facts, origin, file = staged.facts, staged.origin, staged.file
     study = _study(session, facts, origin)
-    _check_patient(study, facts)
+    _check_patient(study, facts, told=bool(origin.patient_id or origin.patient_name))
     found = _find(session, study.id, staged)
     if found is not None:
         if found.sha256 != file.sha256:
@@ -163,14 +165,49 @@ def _study(session: Session, facts: FileFacts, origin: Origin) -> Study:
     return study
 
 
-def _check_patient(study: Study, facts: FileFacts) -> None:
-    """A study belongs to one patient (PS3.3 A.1.2.2), whatever carts and anonymisers do with its UID."""
+def _check_patient(study: Study, facts: FileFacts, *, told: bool) -> None:
+    """A study belongs to one patient (PS3.3 A.1.2.2), whatever carts and anonymisers do with its UID.
+
+    ``told``: a person said whose images these are, over what headers without an ID may hold.
+    """
     stated = facts.header_patient_id
+    if not told and facts.study_uid is not None and not (stated and study.patient_id):
+        _check_names(study, facts)
     if stated and study.patient_id and stated != study.patient_id:
         raise UploadError(
             f"states Patient ID {stated!r}, its study has images of {study.patient_id!r}",
             remedy="Correct the Patient ID or the Study Instance UID where the image was made, and send it again.",
         )
+
+
+def _check_names(study: Study, facts: FileFacts) -> None:
+    """Where an ID is not stated, a name, a birth date or a sex must not contradict what the study knows."""
+    read = facts.patient
+    pairs = (
+        ("name", _name_parts(read.name), _name_parts(study.patient_name)),
+        ("birth date", read.birth_date, study.patient_birth_date),
+        ("sex", _known_sex(read.sex), _known_sex(study.patient_sex)),
+    )
+    for what, mine, theirs in pairs:
+        if isinstance(mine, frozenset) and isinstance(theirs, frozenset):
+            differ = bool(mine and theirs) and not (mine <= theirs or theirs <= mine)
+        else:
+            differ = bool(mine and theirs) and mine != theirs
+        if differ:
+            raise UploadError(
+                f"names another patient than the images of its study ({what})",
+                remedy="Correct the patient or the Study Instance UID where the image was made, and send it again.",
+            )
+
+
+def _known_sex(sex: str | None) -> str:
+    return sex if sex in ("F", "M") else ""
+
+
+def _name_parts(name: str | None) -> frozenset[str]:
+    """Of the first representation of a name (PS3.5 6.2.1.1), whatever its order and capitals."""
+    first = (name or "").partition("=")[0]
+    return frozenset(part for part in re.split(r"[\^\s,]+", first.casefold()) if part)
 
 
 def _complete(study: Study, facts: FileFacts, origin: Origin) -> None:

@@ -25,7 +25,10 @@ INCOMING = ".incoming-"
 UNPACKING = ".unpack-"
 """How names of folders begin that archives are unpacked in."""
 
-_TEMPORARY = (INCOMING, UNPACKING)
+UPLOAD = ".upload-"
+"""How names of files begin that a browser is sending."""
+
+_TEMPORARY = (INCOMING, UNPACKING, UPLOAD)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.files.archive import Member, is_archive, unpack
+from myosono.clinic.files.header import PatientFacts
 from myosono.clinic.files.intake import Origin, Staged, enqueue, stage
 from myosono.clinic.files.store import UNPACKING, FileStore
 from myosono.errors import ClinicError, DiskFullError, UploadError
@@ -171,7 +172,7 @@ class _Taken:
 
     def _in_its_study(self, staged: Staged) -> Staged:
         """Its patient is known once its header has been read; a header that names a study goes by that."""
-        uid = self.study_uid or _study_uid(self.upload, staged.facts.patient.id)
+        uid = self.study_uid or _study_uid(self.upload, _who(staged.facts.patient))
         return replace(staged, origin=replace(staged.origin, study_uid=uid))
 
 
@@ -196,6 +197,11 @@ def _relative(name: str) -> str:
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         raise UploadError(f"{name[:100]!r} is no name of an uploaded file")
     return str(path)
+
+
+def _who(patient: PatientFacts) -> str:
+    """What tells patients of one upload apart: the ID, else the name and birth date of a header."""
+    return patient.id or " ".join(filter(None, (patient.name, str(patient.birth_date or ""))))
 
 
 def _study_uid(upload: str, patient: str) -> str:

@@ -7,7 +7,7 @@ again cannot help. A sender that dies leaves its items ``sending`` until their l
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
@@ -102,11 +102,30 @@ def claim(
     alike = due.where(and_(OutboxItem.peer == first.peer, OutboxItem.via == first.via))
     ordered = alike.order_by(OutboxItem.next_try, OutboxItem.id).limit(limit)
     items = list(session.scalars(ordered.with_for_update(skip_locked=True)))
+    items = sorted([*items, *_older(session, items, now)], key=lambda item: item.id)
     for item in items:
         item.status = "sending"
         item.next_try = now + timedelta(seconds=lease_seconds)
     session.flush()
     return items
+
+
+def _older(session: Session, items: Sequence[OutboxItem], now: datetime) -> list[OutboxItem]:
+    """Earlier objects of the same kind and study that still pause: a newer one must not arrive before them."""
+    newest: dict[tuple[int, str], int] = {}
+    for item in items:
+        newest[item.study_id, item.kind] = max(item.id, newest.get((item.study_id, item.kind), 0))
+    pausing = select(OutboxItem).where(
+        OutboxItem.status == "waiting",
+        OutboxItem.next_try > now,
+        OutboxItem.peer == items[0].peer,
+        OutboxItem.via == items[0].via,
+        OutboxItem.study_id.in_({study for study, _ in newest}),
+    ) if items else None  # fmt: skip
+    if pausing is None:
+        return []
+    found = session.scalars(pausing.with_for_update(skip_locked=True))
+    return [item for item in found if item.id < newest.get((item.study_id, item.kind), 0)]
 
 
 def done(session: Session, item_id: int) -> None:
@@ -148,11 +167,21 @@ def retry(session: Session, item_id: int, user: str) -> OutboxItem:
     NotFoundError
         If there is no such item.
     ConflictError
-        If it was sent already.
+        If it was sent already, or a newer one of its kind was.
     """
     item = _item(session, item_id)
     if item.status == "sent":
         raise ConflictError(f"object {item_id} was sent already", remedy="Ask for it anew.")
+    newer = select(OutboxItem.id).where(
+        OutboxItem.study_id == item.study_id,
+        OutboxItem.kind == item.kind,
+        OutboxItem.peer == item.peer,
+        OutboxItem.via == item.via,
+        OutboxItem.id > item.id,
+        OutboxItem.status == "sent",
+    )
+    if session.scalar(newer.limit(1)) is not None:
+        raise ConflictError(f"a newer object than {item_id} was sent already", remedy="Ask for it anew.")
     item.status, item.next_try, item.attempts = "waiting", utc_now(), 0
     audit.record(session, user, "send-again", study_id=item.study_id, item=item.id, peer=item.peer)
     return item

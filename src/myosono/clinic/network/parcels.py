@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from myosono.clinic.database.engine import Database
 from myosono.clinic.database.models import OutboxItem, StoredImage
+from myosono.clinic.dicom.header import stated_at
 from myosono.clinic.dicom.objects import load_sources, make_objects
 from myosono.clinic.dicom.pictures import load_key_pictures
 from myosono.clinic.files.store import FileStore
@@ -20,6 +21,7 @@ from myosono.clinic.reports.key_images import key_images
 from myosono.clinic.reports.pdf import render_pdf
 from myosono.clinic.settings import ClinicSettings
 from myosono.clinic.studies.load import load_study
+from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
 
 FOLDER = "outbox"
@@ -115,6 +117,11 @@ def make_study_objects(session: Session, settings: ClinicSettings, store: FileSt
     """
     view = load_study(session, item.study_id)
     sources = load_sources(view, store)
-    pdf = render_pdf(view, settings.language, key_images(session, store, view)) if item.kind == "pdf" else None
+    pdf = _pdf(session, settings, store, view) if item.kind == "pdf" else None
     pictures = load_key_pictures(session, store, view) if item.kind == "capture" else None
     return make_objects(view, (item.kind,), sources, pdf, pictures)
+
+
+def _pdf(session: Session, settings: ClinicSettings, store: FileStore, view: StudyView) -> bytes:
+    """Dated when what it says was so: an unchanged study gives the same object again."""
+    return render_pdf(view, settings.language, key_images(session, store, view), made=stated_at(view))

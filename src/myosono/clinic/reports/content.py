@@ -54,10 +54,10 @@ class SiteRow:
 
 
 def report_status(view: StudyView) -> Status:
-    """``preliminary`` until a physician signs, ``amended`` if what holds amends an earlier reading."""
+    """``preliminary`` until a physician signs, ``amended`` if a signed reading was replaced, by whomever."""
     if view.signed is None:
         return "preliminary"
-    return "final" if view.signed.amends_id is None else "amended"
+    return "amended" if view.replaced else "final"
 
 
 def percent(value: float) -> str:

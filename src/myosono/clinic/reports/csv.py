@@ -20,7 +20,7 @@ _SITE_COLUMNS = (
     "site", "muscle", "side", "images", "site_label", "echo_intensity", "z_score", "z_score_note",
     "muscle_thickness_mm", "subcutaneous_thickness_mm", "heckmatt",
 )  # fmt: skip
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def to_csv(views: Iterable[StudyView]) -> str:

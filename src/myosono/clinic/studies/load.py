@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer, selectinload
 
+from myosono.clinic.audit import SITE_CORRECTED
 from myosono.clinic.database.models import AuditEntry, FrameReading, PhysicianReading, StoredImage, Study
-from myosono.clinic.studies.signature import CORRECTED
 from myosono.clinic.studies.view import (
     FrameView,
     ImageView,
@@ -19,7 +19,7 @@ from myosono.clinic.studies.view import (
     ScaleRegion,
     SiteView,
     StudyView,
-    signed_opinion,
+    held_opinions,
 )
 from myosono.clinic.work.pooling import PooledFrame
 from myosono.errors import NotFoundError
@@ -94,7 +94,7 @@ def _with_maps(session: Session, study_id: int) -> frozenset[int]:
 
 def _corrections(session: Session, study_id: int) -> tuple[datetime, ...]:
     """As the log has them, which is written with each correction."""
-    found = select(AuditEntry.at).where(AuditEntry.study_id == study_id, AuditEntry.action == CORRECTED)
+    found = select(AuditEntry.at).where(AuditEntry.study_id == study_id, AuditEntry.action == SITE_CORRECTED)
     return tuple(session.scalars(found.order_by(AuditEntry.id)))
 
 
@@ -217,6 +217,5 @@ def _opinions(session: Session, study_id: int) -> tuple[OpinionView, ...]:
 
 
 def _grades(opinions: Sequence[OpinionView]) -> Mapping[str, int]:
-    """Of the signed reading that holds: another reader's draft must not reach a report."""
-    held = signed_opinion(opinions)
-    return {} if held is None else held.heckmatt
+    """Of the signed readings that hold, the newest that grades a site; a draft must not reach a report."""
+    return {site: grade for one in held_opinions(opinions) for site, grade in one.heckmatt.items()}

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from myosono.anatomy import DIAGNOSES, parse_site
 from myosono.clinic import audit, events
 from myosono.clinic.database.models import PhysicianReading, StoredImage, Study, utc_now
+from myosono.clinic.studies.load import load_study
 from myosono.clinic.studies.signature import UNREAD
 from myosono.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 
@@ -112,7 +113,13 @@ def discard_draft(session: Session, study_id: int, author: Author) -> None:
 
 
 def sign(
-    session: Session, study_id: int, author: Author, opinion: Opinion, *, seen_answer: str | None = None
+    session: Session,
+    study_id: int,
+    author: Author,
+    opinion: Opinion,
+    *,
+    seen_answer: str | None = None,
+    seen: str | None = None,
 ) -> PhysicianReading:
     """Sign a reading: the author's draft if there is one, with these last values.
 
@@ -121,6 +128,8 @@ def sign(
     seen_answer
         The model's answer as the author's page showed it. A signature states agreement with it, so it is refused when
         it has changed since.
+    seen
+        `StudyView.seen` as the page showed it, likewise: an image or a site that came since was not before their eyes.
 
     Raises
     ------
@@ -132,13 +141,20 @@ def sign(
         If images are still being read, the model's answer has changed, or the author has signed already.
     """
     study = _study(session, study_id)
-    _check_signable(session, study, opinion, seen_answer)
+    _check_signable(session, study, opinion, seen_answer, seen)
     reading = save_draft(session, study_id, author, opinion)
     return _seal(session, study, reading, author, "sign")
 
 
 def amend(
-    session: Session, signed_id: int, author: Author, opinion: Opinion, reason: str, *, seen_answer: str | None = None
+    session: Session,
+    signed_id: int,
+    author: Author,
+    opinion: Opinion,
+    reason: str,
+    *,
+    seen_answer: str | None = None,
+    seen: str | None = None,
 ) -> PhysicianReading:
     """Replace a signed reading by a new one that is signed at once; the old one stays.
 
@@ -165,7 +181,7 @@ def amend(
         raise ConflictError(f"reading {signed_id} was amended already", remedy="Amend the newest version.")
     if not reason.strip():
         raise UsageError("an amendment needs a reason", remedy="Say what was wrong or is new.")
-    _check_signable(session, study, opinion, seen_answer)
+    _check_signable(session, study, opinion, seen_answer, seen)
     new = PhysicianReading(study_id=study.id, user_id=author.id, amends_id=old.id, amend_reason=reason.strip())
     session.add(new)
     _write(new, study, opinion)
@@ -209,7 +225,9 @@ def _study(session: Session, study_id: int) -> Study:
     return study
 
 
-def _check_signable(session: Session, study: Study, opinion: Opinion, seen_answer: str | None) -> None:
+def _check_signable(
+    session: Session, study: Study, opinion: Opinion, seen_answer: str | None, seen: str | None
+) -> None:
     if not opinion.diagnosis:
         raise UsageError("a signed reading needs a diagnosis", remedy=f"Choose one, or {NOT_ASSESSABLE!r}.")
     if study.status == "receiving" or _unread(session, study):
@@ -219,6 +237,8 @@ def _check_signable(session: Session, study: Study, opinion: Opinion, seen_answe
         was, now = seen_answer or "nothing", answer or "nothing"
         remedy = "Look at the study again."
         raise ConflictError(f"the model's answer changed from {was} to {now} meanwhile", remedy=remedy)
+    if seen is not None and seen != load_study(session, study.id).seen:
+        raise ConflictError("images or sites of this study changed meanwhile", remedy="Look at the study again.")
 
 
 def _unread(session: Session, study: Study) -> bool:

@@ -7,9 +7,6 @@ from myosono.clinic.studies.view import OpinionView, StudyView
 UNREAD = ("pending", "reading")
 """States of an image that is still to be read."""
 
-CORRECTED = "site"
-"""The log's word for a muscle or side that a person has set."""
-
 
 def waiting_images(view: StudyView) -> int:
     """Images that are still to be read."""

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from myosono.anatomy import parse_site
 from myosono.clinic import audit
 from myosono.clinic.database.models import StoredImage, Study
-from myosono.clinic.studies.signature import CORRECTED
 from myosono.clinic.work.pooling import lock_study, pool_study
 from myosono.clinic.work.reader import StudyReader
 from myosono.errors import NotFoundError, UsageError
@@ -41,7 +40,7 @@ def correct_site(session: Session, image_id: int, site: str, user: str, reader: 
     if (image.muscle, image.side) == (muscle, side):
         return study
     image.muscle, image.side = muscle, side
-    audit.record(session, user, CORRECTED, study_id=study.id, image=image.id, before=was, after=site)
+    audit.record(session, user, audit.SITE_CORRECTED, study_id=study.id, image=image.id, before=was, after=site)
     session.flush()
     return pool_study(session, study.id, reader)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+
+from myosono.hashing import sha256_bytes
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class SiteView:
     z_score
         As in `myosono.quantification.ZScore.to_dict`, or None.
     heckmatt
-        Grade 1 to 4 of the signed reading that holds; a draft's is nobody else's business.
+        Grade 1 to 4 of the newest signed reading that holds and grades it; a draft's is nobody else's business.
     """
 
     code: str
@@ -174,6 +177,12 @@ class StudyView:
     quantification_notes: tuple[str, ...]
     opinions: tuple[OpinionView, ...]
     sites_corrected: tuple[datetime, ...] = ()
+
+    @property
+    def seen(self) -> str:
+        """Fingerprint of what a page shows of the model: answer, model, and every image with its state and site."""
+        images = [[one.id, one.status, one.muscle, one.side] for one in self.images]
+        return sha256_bytes(json.dumps([self.answer, self.model.get("sha256"), sorted(images)]).encode())[:16]
 
     @property
     def signed(self) -> OpinionView | None:

@@ -260,7 +260,8 @@ def _readers(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, str]]
     for reading, user in found.tuples():
         name = user.full_name or user.name
         if reading.signed_at is not None:
-            readers[reading.study_id] = (name, "amended" if reading.amends_id else "signed")
+            amended = reading.amends_id or readers.get(reading.study_id, ("", ""))[1] == "amended"
+            readers[reading.study_id] = (name, "amended" if amended else "signed")
         elif readers.get(reading.study_id, ("", "draft"))[1] == "draft":
             readers[reading.study_id] = (name, "draft")
     return readers

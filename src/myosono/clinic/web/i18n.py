@@ -19,6 +19,8 @@ LANGUAGES = {"en": "EN", "zh-CN": "中文"}
 """Code (BCP 47) and how the switch names it."""
 
 _FIELD = re.compile(r"\{(\w+)\}")
+_SENTENCE = 22
+"""Letters from which an entry of the catalogue is a sentence, and so sure to be meant."""
 _LOCALE = Path(__file__).parent / "locale"
 
 
@@ -64,7 +66,10 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
     for text, translation in sorted(catalogue(language).items(), key=lambda entry: -len(entry[0])):
         parts = _FIELD.split(text)
         if len(parts) > 1 and len(set(parts[1::2])) == len(parts[1::2]):
-            escaped = (f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts))
+            # Of a short entry, such as "{found} of {all}", a field is one word: it would take whole sentences.
+            letters = sum(character.isalpha() for part in parts[::2] for character in part)
+            value = ".+?" if letters >= _SENTENCE else r"\S+"
+            escaped = (f"(?P<{part}>{value})" if number % 2 else re.escape(part) for number, part in enumerate(parts))
             found.append((re.compile("".join(escaped), re.DOTALL), translation))
     return found
 

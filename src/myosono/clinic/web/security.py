@@ -61,6 +61,20 @@ def require_admin(request: Request) -> CurrentUser:
     return user
 
 
+def admin_in_person(request: Request) -> CurrentUser:
+    """As `require_admin`, and no program: a token in other hands must not make accounts that outlive it.
+
+    Raises
+    ------
+    ForbiddenError
+        If the user is no administrator, or the request came with an API token.
+    """
+    user = require_admin(request)
+    if user.by_token:
+        raise ForbiddenError("this needs a person who has signed in")
+    return user
+
+
 def csrf_token(request: Request) -> str:
     """What a form sends as ``csrf_token``, and a script as the header ``X-CSRF-Token``."""
     return getattr(request.state, "csrf", "")

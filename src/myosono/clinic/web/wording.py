@@ -16,7 +16,7 @@ def wording(request: Request) -> Translate:
     of_reports = translator(report_language(language))
 
     def say(text: str) -> str:
-        said = translate(language, text)
-        return of_reports(text) if said == text else said
+        said = of_reports(text)
+        return translate(language, text) if said == text else said
 
     return say

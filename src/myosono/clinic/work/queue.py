@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from myosono.clinic.database.models import FrameReading, StoredImage, utc_now
+from myosono.clinic.audit import SITE_CORRECTED
+from myosono.clinic.database.models import AuditEntry, FrameReading, StoredImage, utc_now
 from myosono.errors import ConflictError
 
 MAX_ATTEMPTS = 3
@@ -101,9 +102,17 @@ def finish(
         frame.image_id = image_id
     session.add_all(frames)
     first = frames[0]
-    image.muscle, image.side = image.muscle or first.muscle, image.side or first.side
+    if not _site_was_corrected(session, image):  # what a person set, "unknown" too, is not guessed again
+        image.muscle, image.side = image.muscle or first.muscle, image.side or first.side
     _end(image, "read", error)
     return image
+
+
+def _site_was_corrected(session: Session, image: StoredImage) -> bool:
+    entries = session.scalars(
+        select(AuditEntry.detail).where(AuditEntry.study_id == image.study_id, AuditEntry.action == SITE_CORRECTED)
+    )
+    return any(detail.get("image") == image.id for detail in entries)
 
 
 def fail(session: Session, image_id: int, *, owner: str, error: str, retry: bool) -> StoredImage:

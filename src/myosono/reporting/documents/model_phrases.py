@@ -104,8 +104,9 @@ def _teacher_start(source: DocumentSource) -> str:
     if not (source.recipe.get("teacher") or {}).get("pretrained"):
         return ""
     model = source.facts.part("model")
-    start = (model.get("teacher") or {}).get("started_from", "ImageNet weights")
-    if start == model.get("started_from"):
+    teacher = model.get("teacher") or {}
+    start = teacher.get("started_from", "ImageNet weights")
+    if start == model.get("started_from") and teacher.get("name") == model.get("name"):
         return " Its teacher starts from the same weights."
     return f" It learns from a teacher that starts from {start}."
 
@@ -168,8 +169,13 @@ def model_selection(source: DocumentSource) -> Answer | None:
         if source.recipe.get("keep") == "last"
         else "The epoch with the lowest class-balanced log loss over pooled validation patients is kept."
     )
+    test = (
+        "Test images have no part in it, but other images of the same patients do: the split leaks."
+        if source.facts.part("split").get("leaks")
+        else "Test patients have no part in it."
+    )
     return Answer(
-        f"{which} Test patients have no part in it.",
+        f"{which} {test}",
         "fold_K/fold.json",
         Table("Kept epoch by fold", ("Fold", "Kept", "Trained"), rows),
     )

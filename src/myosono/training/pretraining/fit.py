@@ -17,7 +17,7 @@ from myosono.networks.preprocess import GREY_MEAN, GREY_STD
 from myosono.networks.stanet import STANet
 from myosono.progress import progress_bar
 from myosono.training.data import EpochOrder
-from myosono.training.lightning import plain_trainer, silent
+from myosono.training.lightning import fit, plain_trainer, silent
 from myosono.training.optimization import schedule_factor
 from myosono.training.pretraining.bank import Bank
 from myosono.training.pretraining.recipe import PretrainingRecipe
@@ -163,7 +163,8 @@ def pretrain(
             gradient_clip_val=5.0,
             callbacks=[watch, ModelCheckpoint(last.parent, filename=model, enable_version_counter=False)],
         )
-        trainer.fit(
+        fit(
+            trainer,
             pupil,
             _loader(bank, 0, learned, recipe),
             _loader(bank, learned, count, recipe),

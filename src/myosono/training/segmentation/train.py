@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from myosono.errors import CohortError
 from myosono.networks.region import RegionConfig, RegionNet
 from myosono.progress import progress_bar
-from myosono.training.lightning import plain_trainer, silent
+from myosono.training.lightning import fit, plain_trainer, silent
 from myosono.training.segmentation.augment import RegionDataset
 from myosono.training.segmentation.module import RegionModule
 from myosono.training.segmentation.samples import Sample
@@ -85,7 +85,7 @@ def train_region(
                 ModelCheckpoint(dirpath=str(out), filename="last", enable_version_counter=False),
             ],
         )
-        trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
+        fit(trainer, module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return module.network.eval()
 
 

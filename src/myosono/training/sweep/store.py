@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from myosono.hashing import sha256_file
+from myosono.hashing import sha256_file, sha256_lines
 from myosono.locking import alone
 from myosono.training.fold import write_json
 from myosono.training.sweep.cells import Cell
@@ -37,8 +37,10 @@ class CellStore:
         return self.folder / "cells" / cell.key
 
     def inputs_of(self, cell: Cell) -> Path:
-        """The prepared inputs that all cells of a cohort and size share."""
-        return self.folder / "inputs" / f"{cell.contest.cohort.info.content_hash[:16]}_{cell.recipe.size}.npy"
+        """The prepared inputs that all cells of a cohort and size share; of rows in another order others."""
+        cohort = cell.contest.cohort
+        rows = sha256_lines(cohort.table["image_id"].astype(str))[:8]
+        return self.folder / "inputs" / f"{cohort.info.content_hash[:16]}_{rows}_{cell.recipe.size}.npy"
 
     def facts(self, cell: Cell) -> dict[str, Any] | None:
         """Facts of a finished cell; None if it is not finished, or damaged."""

@@ -13,11 +13,12 @@ from myosono.clinic.accounts.users import ROLES, create_user, get_user, list_use
 from myosono.clinic.database.models import OutboxItem, StoredImage, Study
 from myosono.clinic.web.errors import status_of
 from myosono.clinic.web.pages import render
-from myosono.clinic.web.security import CurrentUser, require_admin
+from myosono.clinic.web.security import CurrentUser, admin_in_person, require_admin
 from myosono.errors import ClinicError, ForbiddenError
 
 router = APIRouter(include_in_schema=False, prefix="/admin")
 Admin = Annotated[CurrentUser, Depends(require_admin)]
+AdminInPerson = Annotated[CurrentUser, Depends(admin_in_person)]
 
 
 @router.get("")
@@ -45,7 +46,7 @@ def users(request: Request, user: Admin, done: str = "") -> Response:
 @router.post("/users")
 def add_user(
     request: Request,
-    user: Admin,
+    user: AdminInPerson,
     name: Annotated[str, Form()],
     password: Annotated[str, Form()],
     role: Annotated[str, Form()] = "reader",
@@ -64,7 +65,7 @@ def add_user(
 @router.post("/users/{user_id}")
 def change_user(
     request: Request,
-    user: Admin,
+    user: AdminInPerson,
     user_id: int,
     action: Annotated[str, Form()],
     password: Annotated[str, Form()] = "",

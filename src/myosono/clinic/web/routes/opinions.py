@@ -51,9 +51,13 @@ class OpinionBody(BaseModel):
 
 
 class SignBody(OpinionBody):
-    """``seen_answer`` is the model's answer as the page showed it: a changed one refuses the signature."""
+    """``seen_answer`` is the model's answer as the page showed it: a changed one refuses the signature.
+
+    ``seen`` is the fingerprint of all that the page showed of the model, images and sites, and does the same.
+    """
 
     seen_answer: str | None = Field(None, max_length=200)
+    seen: str | None = Field(None, max_length=64)
 
 
 class AmendBody(SignBody):
@@ -121,7 +125,7 @@ def delete_draft(request: Request, study_id: Id, user: User) -> None:
 def post_signature(request: Request, study_id: Id, body: SignBody, user: User) -> OpinionAnswer:
     """Sign; what is signed is never changed."""
     with request.app.state.database.session() as session:
-        signed = sign(session, study_id, author_of(user), body.opinion(), seen_answer=body.seen_answer)
+        signed = sign(session, study_id, author_of(user), body.opinion(), seen_answer=body.seen_answer, seen=body.seen)
         return _answer(signed)
 
 
@@ -129,7 +133,15 @@ def post_signature(request: Request, study_id: Id, body: SignBody, user: User) -
 def post_amendment(request: Request, opinion_id: Id, body: AmendBody, user: User) -> OpinionAnswer:
     """Replace one's own signed reading by a new version."""
     with request.app.state.database.session() as session:
-        new = amend(session, opinion_id, author_of(user), body.opinion(), body.reason, seen_answer=body.seen_answer)
+        new = amend(
+            session,
+            opinion_id,
+            author_of(user),
+            body.opinion(),
+            body.reason,
+            seen_answer=body.seen_answer,
+            seen=body.seen,
+        )
         return _answer(new)
 
 

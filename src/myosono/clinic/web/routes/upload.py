@@ -14,6 +14,7 @@ from fastapi import Path as PathParameter
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from myosono.clinic.files.store import UPLOAD
 from myosono.clinic.files.uploads import LeftOut, UploadOutcome, new_upload, receive_upload
 from myosono.clinic.web.parameters import User
 from myosono.clinic.web.wording import wording
@@ -46,7 +47,7 @@ async def add_file(request: Request, upload: UploadName, name: FileName, user: U
     state = request.app.state
     state.files.check_room()
     limit = state.settings.uploads.file_bytes
-    handle, temporary = tempfile.mkstemp(prefix=".upload-", dir=state.files.root)
+    handle, temporary = tempfile.mkstemp(prefix=UPLOAD, dir=state.files.root)
     try:
         with os.fdopen(handle, "wb") as target:
             await _receive(request.stream(), target, limit)

@@ -16,6 +16,7 @@ const diagnosis = form.elements.diagnosis;
 let timer = null;
 let saving = Promise.resolve();
 let leaving = false;
+let seenAtOpening = "";
 let unsaved = false; // something was typed that no answer of the server covers yet
 
 start?.addEventListener("click", () => {
@@ -100,6 +101,7 @@ form.addEventListener("submit", async (event) => {
   await saving;
   const chosen = diagnosis.selectedOptions[0].textContent;
   document.getElementById("sign-summary").textContent = t("Diagnosis: {diagnosis}. Heckmatt grades: {n}.", { diagnosis: chosen, n: Object.keys(said.heckmatt).length });
+  seenAtOpening = document.querySelector("[data-seen]").dataset.seen;
   dialog.returnValue = "";
   dialog.showModal();
   const decide = () => {
@@ -110,7 +112,7 @@ form.addEventListener("submit", async (event) => {
 });
 
 async function sign(said) {
-  const json = { ...said, seen_answer: form.dataset.answer };
+  const json = { ...said, seen_answer: form.dataset.answer, seen: seenAtOpening };
   try {
     leaving = true;
     if (amends) await request(`/api/v1/opinions/${amends}/amend`, { method: "POST", json: { ...json, reason: form.elements.reason.value } });
