@@ -86,8 +86,12 @@ def _options(
     pass
 
 
-TERMINATED = 143
-"""Exit code of a program that SIGTERM ended, as shells have it."""
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of a program that Ctrl-C or SIGTERM ended, as shells have them."""
+_ENDED: dict[str | int | None, str] = {
+    INTERRUPTED: "\nmyosono: interrupted; train and demo go on where they stopped when run again\n",
+    TERMINATED: "\nmyosono: terminated; train and demo go on where they stopped when run again\n",
+}
 
 
 def main() -> None:
@@ -109,12 +113,12 @@ def main() -> None:
         )
         sys.exit(1)
     except SystemExit as end:
-        if end.code == TERMINATED:
-            sys.stderr.write("\nmyosono: terminated; train goes on where it stopped when run again\n")
+        if end.code in _ENDED:  # typer makes an exit of Ctrl-C
+            sys.stderr.write(_ENDED[end.code])
         raise
     except KeyboardInterrupt:
-        sys.stderr.write("\nmyosono: interrupted; train and demo go on where they stopped when run again\n")
-        sys.exit(130)
+        sys.stderr.write(_ENDED[INTERRUPTED])
+        sys.exit(INTERRUPTED)
 
 
 def wait_briefly(environment: MutableMapping[str, str]) -> None:

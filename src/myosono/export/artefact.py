@@ -125,7 +125,7 @@ def export_run(
     else:
         refuse_shared(calibrate_on, cohort, use="calibrate on this cohort", known_as="training")
         calibrated = _on_cohort(network, run, calibrate_on, table, fold, limit=calibration_limit, quiet=quiet)
-    temperature, metadata = _metadata(run, calibrated, fold, name)
+    temperature, metadata = _metadata(run, cohort, calibrated, fold, name)
     if calibrate_on is not None:
         metadata["calibration"]["cohort"] = described(calibrate_on, COMPARED, calibration_limit)
     graph = ReadingGraph(network, size=run.recipe.size, temperature=temperature)
@@ -234,7 +234,9 @@ def load_network(run: Run, fold: int) -> Explainable:
     return explainable(network.eval(), recipe.model)
 
 
-def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tuple[float, dict[str, Any]]:
+def _metadata(
+    run: Run, learned: Cohort, table: pd.DataFrame, fold: int, name: str | None
+) -> tuple[float, dict[str, Any]]:
     """Temperature and metadata from the table's validation patients; test patients only give the stated evidence."""
     temperature, calibration = calibration_metadata(table, run.classes)
     cohort, split = run.facts["cohort"], run.facts["split"]
@@ -246,7 +248,7 @@ def _metadata(run: Run, table: pd.DataFrame, fold: int, name: str | None) -> tup
         "classes": list(run.classes),
         "size": run.recipe.size,
         **calibration,
-        "trained_on": _trained_on(run, fold),
+        "trained_on": _trained_on(run, learned, fold),
         "started_from": run.facts["model"].get("started_from", "random weights"),
         "simulated": cohort["simulated"],
         "cohort": {key: cohort[key] for key in ("name", "content_hash", "licence", "images", "patients")},
@@ -282,13 +284,13 @@ def _on_cohort(
     return pd.concat([table[table["role"] == "test"], found], ignore_index=True)
 
 
-def _trained_on(run: Run, fold: int) -> str:
+def _trained_on(run: Run, cohort: Cohort, fold: int) -> str:
     """What this fold's network learned from: neither its validation and test patients nor what its task leaves out."""
-    cohort = run.facts["cohort"]
     split = pd.read_parquet(run.path / "splits.parquet")
-    rows = split[(split["fold"] == fold) & (split["role"] == "train")]
-    kind = "simulated images" if cohort["simulated"] else "images"
-    return f"{len(rows)} {kind} of {rows['patient_id'].nunique()} patients (cohort {cohort['name']!r})"
+    learned = split.loc[(split["fold"] == fold) & (split["role"] == "train"), "image_id"]
+    rows = cohort.table[cohort.table["image_id"].isin(learned)]
+    kind = "simulated images" if cohort.info.simulated else "images"
+    return f"{len(rows)} {kind} of {rows['patient_id'].nunique()} patients (cohort {cohort.info.name!r})"
 
 
 def stated_evidence(evaluation: Evaluation) -> dict[str, Any]:
