@@ -29,8 +29,8 @@ def one_line(found: subprocess.CompletedProcess[str], code: int, *words: str) ->
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    for name in ("P1_RD_1", "P1_LG_1"):
-        grey = np.random.default_rng(len(name)).integers(0, 256, (120, 100), dtype=np.uint8)
+    for seed, name in enumerate(("P1_RD_1", "P1_LG_1")):
+        grey = np.random.default_rng(seed).integers(0, 256, (120, 100), dtype=np.uint8)
         Image.fromarray(grey).save(folder / f"{name}.png")
     return folder
 
