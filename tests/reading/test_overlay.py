@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -97,13 +96,16 @@ def test_images_named_in_chinese_have_overlays_of_their_own(tiny_model, tmp_path
 
 def test_dicom_files_named_by_their_uid_have_overlays_of_their_own_and_can_be_measured(tiny_model, tmp_path):
     """Four overlays had been one, and --quantify refused the study."""
+    from pydicom import dcmread
     from pydicom.data import get_testdata_file
 
     study = tmp_path / "dcm"
     study.mkdir()
     uids = [f"1.2.826.0.1.3680043.8.498.100.{number}" for number in range(1, 5)]
+    dataset = dcmread(get_testdata_file("CT_small.dcm"))
     for uid in uids:
-        shutil.copy(get_testdata_file("CT_small.dcm"), study / uid)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+        dataset.save_as(study / uid)
     heat, diagnostics = read_command(tiny_model, study, tmp_path / "out", "--quantify")
     assert heat == diagnostics == {f"dcm_{uid}_0.png" for uid in uids}
 

@@ -109,9 +109,10 @@ def answer_with(request: Request, status: int, reason: str, remedy: str | None =
 
 def _message(language: str, reason: str, remedy: str | None) -> str | None:
     """What a script shows to people in place of ``detail``, which programs may know by its words."""
-    whole = f"{reason.rstrip('.')}. {remedy}" if remedy else reason
-    if (said := translate(language, whole)) != whole:
-        return said
+    if remedy:
+        whole = f"{reason.rstrip('.')}. {remedy}"
+        if (said := translate(language, whole)) != whole:
+            return said
     parts = [translate(language, part) for part in (reason, remedy) if part]
     if parts == [part for part in (reason, remedy) if part]:
         return None
