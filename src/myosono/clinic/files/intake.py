@@ -182,22 +182,21 @@ def _check_patient(study: Study, facts: FileFacts, *, told: bool) -> None:
 
 def _check_names(study: Study, facts: FileFacts) -> None:
     """Where an ID is not stated, a name, a birth date or a sex must not contradict what the study knows."""
-    read = facts.patient
-    pairs = (
-        ("name", _name_parts(read.name), _name_parts(study.patient_name)),
-        ("birth date", read.birth_date, study.patient_birth_date),
-        ("sex", _known_sex(read.sex), _known_sex(study.patient_sex)),
-    )
-    for what, mine, theirs in pairs:
-        if isinstance(mine, frozenset) and isinstance(theirs, frozenset):
-            differ = bool(mine and theirs) and not (mine <= theirs or theirs <= mine)
-        else:
-            differ = bool(mine and theirs) and mine != theirs
-        if differ:
-            raise UploadError(
-                f"names another patient than the images of its study ({what})",
-                remedy="Correct the patient or the Study Instance UID where the image was made, and send it again.",
-            )
+    read, born = facts.patient, study.patient_birth_date
+    mine, theirs = _name_parts(read.name), _name_parts(study.patient_name)
+    sexes = {_known_sex(read.sex), _known_sex(study.patient_sex)} - {""}
+    what = ""
+    if mine and theirs and not (mine <= theirs or theirs <= mine):
+        what = "name"
+    elif read.birth_date and born and read.birth_date != born:
+        what = "birth date"
+    elif len(sexes) > 1:
+        what = "sex"
+    if what:
+        raise UploadError(
+            f"names another patient than the images of its study ({what})",
+            remedy="Correct the patient or the Study Instance UID where the image was made, and send it again.",
+        )
 
 
 def _known_sex(sex: str | None) -> str:

@@ -102,7 +102,8 @@ def claim(
     alike = due.where(and_(OutboxItem.peer == first.peer, OutboxItem.via == first.via))
     ordered = alike.order_by(OutboxItem.next_try, OutboxItem.id).limit(limit)
     items = list(session.scalars(ordered.with_for_update(skip_locked=True)))
-    items = sorted([*items, *_older(session, items, now)], key=lambda item: item.id)
+    if items:  # else another sender was quicker
+        items = sorted([*items, *_older(session, items, now)], key=lambda item: item.id)
     for item in items:
         item.status = "sending"
         item.next_try = now + timedelta(seconds=lease_seconds)
@@ -121,9 +122,7 @@ def _older(session: Session, items: Sequence[OutboxItem], now: datetime) -> list
         OutboxItem.peer == items[0].peer,
         OutboxItem.via == items[0].via,
         OutboxItem.study_id.in_({study for study, _ in newest}),
-    ) if items else None  # fmt: skip
-    if pausing is None:
-        return []
+    )
     found = session.scalars(pausing.with_for_update(skip_locked=True))
     return [item for item in found if item.id < newest.get((item.study_id, item.kind), 0)]
 
