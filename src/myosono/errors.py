@@ -15,6 +15,10 @@ DAMAGED_TABLE = (*DAMAGED_TEXT, ArithmeticError, AttributeError, LookupError, Ty
 """What pandas and pyarrow raise for one; found by fuzzing (benchmarks/fuzz.py)."""
 
 
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of a program that Ctrl-C or SIGTERM ended, as shells have them (128 and the signal's number)."""
+
+
 class MyosonoError(Exception):
     """Base of every error that myosono raises on purpose.
 

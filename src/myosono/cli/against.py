@@ -100,11 +100,12 @@ def _condition(tools: Sequence[_Tool]) -> Condition:
 
 
 def _check_pairs(first: Predictions, other: Predictions) -> None:
-    """Rows are paired by image, and by fold where one is tested in several; a pair must be one image of one patient."""
-    tables = [predictions.rows("test").table for predictions in (first, other)]
-    once = all(table["image_id"].is_unique for table in tables)
-    keys = ["image_id"] if once else ["fold", "image_id"]
-    both = tables[0].merge(tables[1], on=keys, suffixes=("", "_other"))
+    """Rows that are a pair must be of the same image of the same patient."""
+    from myosono.evaluation.comparison import pairing_columns
+
+    mine, others = first.rows("test"), other.rows("test")
+    keys = pairing_columns(mine, others)
+    both = mine.table.merge(others.table, on=keys, suffixes=("", "_other"))
     if both.empty:
         raise PredictionsError(
             f"shares no {' and '.join(keys)} with the first table, so nothing can be paired",

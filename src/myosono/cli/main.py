@@ -34,7 +34,7 @@ from myosono.cli.stress import stress_command
 from myosono.cli.train import train_command
 from myosono.cli.users import users_app
 from myosono.cli.verify import verify_command
-from myosono.errors import MyosonoError, RecipeError, UsageError
+from myosono.errors import INTERRUPTED, TERMINATED, MyosonoError, RecipeError, UsageError
 
 SPIN_COUNT = "20000"
 """Turns that a thread of the training library waits busily for its peers; its own 300,000 starve a shared processor."""
@@ -86,8 +86,6 @@ def _options(
     pass
 
 
-INTERRUPTED, TERMINATED = 130, 143
-"""Exit codes of a program that Ctrl-C or SIGTERM ended, as shells have them."""
 _ENDED: dict[str | int | None, str] = {
     INTERRUPTED: "\nmyosono: interrupted; train and demo go on where they stopped when run again\n",
     TERMINATED: "\nmyosono: terminated; train and demo go on where they stopped when run again\n",

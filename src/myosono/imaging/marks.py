@@ -13,6 +13,10 @@ _CHUNK = b"tEXt" + _KEYWORD.encode() + b"\0" + _VALUE.encode()
 """Text chunk of PNG (third edition, section 11.3.3.2); Pillow writes it ahead of the pixels."""
 
 
+OWN_RESULT = "is a result that myosono made, not an image to read"
+"""How such a picture is refused."""
+
+
 def save_result(picture: Image.Image, path: str | Path | IO[bytes]) -> None:
     """Write a picture that is drawn from an image that was read (an overlay, a mask) as a PNG that says so.
 

@@ -12,7 +12,7 @@ from myosono.imaging.area import find_b_mode_area
 from myosono.imaging.decoded import Decoded, Picture
 from myosono.imaging.frame import Area, Frame
 from myosono.imaging.limits import Limits
-from myosono.imaging.marks import is_own_result
+from myosono.imaging.marks import OWN_RESULT, is_own_result
 from myosono.imaging.naming import NameFacts, facts_from_name
 from myosono.imaging.sniff import HEAD_BYTES, Kind, require_kind
 
@@ -110,7 +110,7 @@ def _decode(data: bytes, path: Path, limits: Limits, wanted: tuple[int, ...] | N
     head = data[:HEAD_BYTES]
     kind = require_kind(head, path)
     if is_own_result(head):
-        raise ImageError("is a result that myosono made, not an image to read", path=path)
+        raise ImageError(OWN_RESULT, path=path)
     # Each decoder is imported when its first file is met: a study of PNG files never pays for pydicom.
     if kind is Kind.DICOM:
         from myosono.imaging.dicom import decode_dicom

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-TERMINATED = 143
-"""128 and the number of SIGTERM, as shells have it."""
+from myosono.errors import TERMINATED
 
 
 def plain_trainer(epochs: int, **options: Any) -> pl.Trainer:

@@ -112,7 +112,7 @@ def new_object(
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID = sop_class
     for keyword in _COPIED:
-        value = _clean(keyword, source)
+        value = clean_text(keyword, source)
         if value or keyword in _REQUIRED:
             setattr(dataset, keyword, value)
     dataset.Modality = modality
@@ -190,7 +190,7 @@ def instance_reference(source: Dataset, frames: Sequence[int] = ()) -> Dataset:
     return item
 
 
-def _clean(keyword: str, source: Dataset) -> str:
+def clean_text(keyword: str, source: Dataset) -> str:
     """Text of a value to be copied; one that the standard does not allow there is left out rather than passed on."""
     first = stated_text(source, keyword).partition("\\")[0] if source.get(keyword) else ""
     text = "".join(sign for sign in first if sign.isprintable()).strip()

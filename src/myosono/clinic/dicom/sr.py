@@ -15,6 +15,7 @@ from myosono.clinic.dicom.groups import frame_group, patient_group, person_name,
 from myosono.clinic.dicom.header import (
     STATEMENT,
     check_sources,
+    clean_text,
     derived_uid,
     finish,
     local_time,
@@ -24,7 +25,6 @@ from myosono.clinic.dicom.header import (
 )
 from myosono.clinic.studies.signature import covers, waiting_images
 from myosono.clinic.studies.view import OpinionView, StudyView
-from myosono.imaging.dicom import stated_text
 
 SERIES_NUMBER = 9001
 
@@ -70,12 +70,8 @@ def make_sr(view: StudyView, sources: Sequence[Dataset], *, organization: str = 
     dataset.PerformedProcedureCodeSequence = []
     dataset.CurrentRequestedProcedureEvidenceSequence = references(found)
     dataset.CodingSchemeIdentificationSequence = [_scheme()]
-    _set_flags(dataset, view, organization or _institution(found[0]) or "not stated")
+    _set_flags(dataset, view, organization or clean_text("InstitutionName", found[0]) or "not stated")
     return finish(dataset, view, "sr")
-
-
-def _institution(source: Dataset) -> str:
-    return stated_text(source, "InstitutionName").partition("\\")[0].strip() if source.get("InstitutionName") else ""
 
 
 def _report(view: StudyView, by_uid: Mapping[str, Dataset]) -> sr.MeasurementReport:

@@ -18,6 +18,7 @@ from myosono.imaging.bounded import BoundedFile
 from myosono.imaging.dicom import check_inflated_size, joined_text
 from myosono.imaging.dicom_site import read_site
 from myosono.imaging.guard import decoding
+from myosono.imaging.marks import OWN_RESULT
 from myosono.imaging.sniff import HEAD_BYTES, Kind, require_kind
 
 SUFFIXES = {
@@ -39,7 +40,6 @@ _TAGS = [
     "AnatomicRegionSequence", "ImageComments", "SeriesDescription", "ProtocolName", "AcquisitionContextDescription",
     "BodyPartExamined",
 ]  # fmt: skip
-_OWN = "is a result that myosono made, not an image to read"
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _DAYS_PER_YEAR = 365.25
 
@@ -97,7 +97,7 @@ def read_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
     """
     head = _head(data)
     if is_own_result(head):
-        raise OwnResultError(_OWN, path=name or None)
+        raise OwnResultError(OWN_RESULT, path=name or None)
     try:
         kind = require_kind(head, Path(name))
         if kind is Kind.DICOM:
@@ -160,7 +160,7 @@ def _dicom_facts(data: bytes | Path, name: str, limits: Limits) -> FileFacts:
         if not dataset.get("Rows") or not dataset.get("Columns"):
             raise ImageError("is a DICOM object without an image", path=path)
         if str(dataset.get("Manufacturer") or "").strip() == MANUFACTURER:
-            raise OwnResultError(_OWN, path=name or None)
+            raise OwnResultError(OWN_RESULT, path=name or None)
         named = facts_from_name(PurePath(name))
         muscle, side = read_site(dataset)
         return FileFacts(

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from myosono.evaluation.comparison.compare import compare
 from myosono.evaluation.comparison.delong import DelongTest, delong_test
-from myosono.evaluation.comparison.entry import AS_GIVEN, UNKNOWN_SPLIT, Condition, Contender, Entry, make_entry
+from myosono.evaluation.comparison.entry import (
+    AS_GIVEN,
+    UNKNOWN_SPLIT,
+    Condition,
+    Contender,
+    Entry,
+    make_entry,
+    pairing_columns,
+)
 from myosono.evaluation.comparison.multiplicity import holm
 from myosono.evaluation.comparison.paired import bootstrap_p_value
 from myosono.evaluation.comparison.result import AucTest, Comparison, ModelScore, PairedDifference
@@ -25,4 +33,5 @@ __all__ = [
     "delong_test",
     "holm",
     "make_entry",
+    "pairing_columns",
 ]

@@ -77,10 +77,6 @@ class Entry:
     patient_temperatures: Mapping[str, float]
     of_folds: int
 
-    def keys(self) -> list[tuple[str, str]]:
-        """What identifies each row: fold and image."""
-        return list(zip(self.images.table["fold"], self.images.table["image_id"], strict=True))
-
     def units(self, level: Level, kept: NDArray[np.bool_] | None = None) -> Units:
         """Images or patients to score, of all rows or of some."""
         part = self.images
@@ -93,6 +89,16 @@ class Entry:
         # The images' temperature is in their probabilities already.
         folds = {fold: Temperatures(1.0, value) for fold, value in self.patient_temperatures.items()}
         return calibrate_patients(part, probabilities, folds)
+
+
+def pairing_columns(first: Predictions, second: Predictions) -> list[str]:
+    """What tells which rows of two tools are a pair.
+
+    Where both test every image once it is the image, whatever the folds are called: fold 1 of 2 is not fold 1 of 4.
+    Where an image is tested in several folds, as in published or repeated ones, it is fold and image.
+    """
+    once = all(predictions.table["image_id"].is_unique for predictions in (first, second))
+    return ["image_id"] if once else ["fold", "image_id"]
 
 
 Grouped = Mapping[tuple[Contender, Condition], Mapping[int, Entry]]

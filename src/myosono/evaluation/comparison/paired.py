@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from myosono.evaluation.comparison.entry import Entry
+from myosono.evaluation.comparison.entry import Entry, pairing_columns
 from myosono.evaluation.comparison.result import COMPARED_LEVELS
 from myosono.evaluation.intervals import PatientBootstrap
 from myosono.evaluation.levels import Level
@@ -94,13 +94,10 @@ def _cohort_seed(seed: int, cohort: str) -> int:
 
 
 def shared_rows(first: Entry, second: Entry) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows of each the other has too: a fold that one lacks counts for neither.
-
-    Where both test every image once, images are what pairs, whatever the folds are called: fold 1 of 2 is not fold 1 of
-    4. Where an image is tested in several folds, as in published or repeated ones, fold and image pair.
-    """
-    once = all(entry.images.table["image_id"].is_unique for entry in (first, second))
-    mine, others = (entry.images.table["image_id"].tolist() if once else entry.keys() for entry in (first, second))
+    """Which rows of each the other has too, by `pairing_columns`: a fold that one lacks counts for neither."""
+    columns = pairing_columns(first.images, second.images)
+    tables = (entry.images.table[columns] for entry in (first, second))
+    mine, others = (list(table.itertuples(index=False, name=None)) for table in tables)
     known, wanted = set(others), set(mine)
     return (
         np.array([key in known for key in mine], dtype=np.bool_),
