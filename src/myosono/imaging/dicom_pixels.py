@@ -53,7 +53,8 @@ class GreyConverter:
 
     def look(self, pixels: NDArray[Any]) -> None:
         """See one frame before any is converted: a dark one must not settle the depth of all."""
-        self._seen = max(self._seen, int(pixels.max(initial=0)) & (2 ** int(self._dataset.BitsStored) - 1))
+        values = pixels & (2 ** int(self._dataset.BitsStored) - 1)  # overlays may lie in the other bits
+        self._seen = max(self._seen, int(values.max(initial=0)))
 
     @property
     def _is_windowed(self) -> bool:

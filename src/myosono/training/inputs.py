@@ -46,8 +46,8 @@ def prepare_inputs(
         If the disk has no room for them.
     """
     shape = (len(image_ids), 1, size, size)
-    rows = path.with_suffix(".rows")
-    with alone(path.with_name(f".{path.stem}.lock")):
+    rows, lock = _beside(path)
+    with alone(lock):
         kept = _kept(path, rows, shape, image_ids)
         if kept is None:
             rows.unlink(missing_ok=True)
@@ -55,6 +55,17 @@ def prepare_inputs(
             rows.write_text(sha256_lines(image_ids) + "\n", encoding="utf-8")
             kept = np.load(path, mmap_mode="r")
     return kept
+
+
+def discard_inputs(path: Path) -> None:
+    """Remove prepared inputs, which are large and quickly made again, with what lies beside them."""
+    for file in (path, *_beside(path)):
+        file.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Whose rows they are, and the lock."""
+    return path.with_suffix(".rows"), path.with_name(f".{path.stem}.lock")
 
 
 def _kept(path: Path, rows: Path, shape: tuple[int, ...], image_ids: list[str]) -> NDArray[np.float32] | None:

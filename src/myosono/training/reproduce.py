@@ -18,6 +18,7 @@ from myosono.cohort import Cohort
 from myosono.evaluation import Evaluation
 from myosono.evaluation.reproduction import Outcome, Reproduction
 from myosono.provenance import machine, now, versions
+from myosono.training.inputs import discard_inputs
 from myosono.training.reproduce_plan import PlannedRun, Protocol
 from myosono.training.run import Run
 from myosono.training.train import train
@@ -76,7 +77,7 @@ def _run(protocol: Protocol, planned: PlannedRun, out: Path, command: str, *, qu
         protocol.cohort, planned.recipe, folder, only_folds=protocol.only_folds, command=command, quiet=quiet
     )
     # With a subset of folds the run stays open, and sixteen runs of kept inputs would fill a disk.
-    (folder / "inputs.npy").unlink(missing_ok=True)
+    discard_inputs(folder / "inputs.npy")
     return evaluation
 
 

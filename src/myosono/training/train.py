@@ -17,7 +17,7 @@ from myosono.networks.starting_weights import starting_weights_facts
 from myosono.progress import progress_bar
 from myosono.provenance import machine, now, versions
 from myosono.training.fold import FoldTask, fit_fold, identity_columns, write_json, write_parquet
-from myosono.training.inputs import prepare_inputs
+from myosono.training.inputs import discard_inputs, prepare_inputs
 from myosono.training.recipe import Recipe, Teacher
 from myosono.training.run import Run
 
@@ -227,7 +227,7 @@ def _finish(folder: Path, facts: dict[str, Any], classes: tuple[str, ...], split
     write_json(evaluation.to_dict(), folder / "metrics.json")
     write_json(facts, folder / "run.json")
     if complete:
-        kept = (folder / name for name in ("inputs.npy", "inputs.rows", ".inputs.lock"))
-        for shared in (*kept, *folder.glob("engineered_*.npy")):
+        discard_inputs(folder / "inputs.npy")
+        for shared in folder.glob("engineered_*.npy"):
             shared.unlink(missing_ok=True)
     return Run.open(folder), evaluation
