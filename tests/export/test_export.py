@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,12 @@ import onnx
 import onnxruntime
 import pandas as pd
 import pytest
+import torch
 
 from myosono.errors import ArtefactError, RunError, UsageError
 from myosono.export import OUTPUTS, export_run
 from myosono.export import artefact as artefact_module
+from myosono.training import Run
 from myosono.training.sweep.cells import make_contest
 from myosono.training.train import started_from
 
@@ -20,6 +23,28 @@ def test_parity_holds_on_images_of_their_own_sizes(tiny_model, tiny_cohort):
     assert tiny_model.parity.images == len(tiny_cohort)
     assert tiny_model.parity.max_logit_difference <= 1e-4
     assert tiny_model.parity.argmax_agreement == 1.0
+
+
+def test_the_file_says_what_the_run_said_of_its_held_out_images(tiny_model, tiny_run):
+    held_out = tiny_run[0].predictions().query("fold == 0")
+    assert tiny_model.parity.predicted_images == len(held_out)
+    assert tiny_model.parity.max_probability_difference <= 1e-3
+
+
+def test_weights_that_are_not_those_of_the_stated_figures_are_refused(tiny_run, tiny_cohort, tmp_path):
+    """Parity with torch alone would pass: file and torch both hold the other weights."""
+    run = tiny_run[0]
+    other = tmp_path / "run"
+    shutil.copytree(run.path, other)
+    path = Run.open(other).checkpoint(0)
+    kept = torch.load(path, map_location="cpu", weights_only=True)
+    for name, value in kept["state_dict"].items():
+        if name.endswith("classifier.bias"):
+            value += torch.tensor([1.0, 0, 0, 0])
+    torch.save(kept, path)
+    with pytest.raises(ArtefactError, match=r"gate failed: fp32 against the run's own predictions"):
+        export_run(Run.open(other), tiny_cohort, tmp_path / "model.onnx", gate=False, quiet=True)
+    assert not (tmp_path / "model.onnx").exists()
 
 
 def test_a_stranger_needs_only_onnxruntime(tiny_model):

@@ -80,7 +80,7 @@ def test_the_file_says_how_it_was_made(int8, tiny_model, tiny_run, tiny_cohort):
     assert said["graph_sha256"] != said["parent"]["graph_sha256"]
     chosen = calibration_ids(tiny_run[0], tiny_cohort, fold=0, count=200)
     assert said["quantisation"]["calibration_images"] == len(chosen)
-    assert len(said["gates"]) == 4
+    assert len(said["gates"]) == 5
     assert json.loads(json.dumps(said, allow_nan=False)) == said
 
 
@@ -147,7 +147,7 @@ def test_int8_gates(agreement, loss, failed):
     ("difference", "agreement", "failed"), [(1e-4, 1.0, 0), (1.1e-4, 1.0, 1), (0.0, 0.998, 1), (float("nan"), 0.5, 2)]
 )
 def test_parity_gates(difference, agreement, failed):
-    assert len(failing(parity_gates(Parity(500, difference, agreement, 0.0)))) == failed
+    assert len(failing(parity_gates(Parity(500, difference, agreement, 0.0, 400, 0.0)))) == failed
 
 
 def test_a_gate_says_what_it_asked_and_found():

@@ -89,7 +89,7 @@ def test_the_file_says_on_whom_it_was_calibrated_and_measured(found, tiny_model,
     assert third.info.content_hash in told["evidence"]["cohort"]
     assert told["evidence"]["test_patients"] == third.table["patient_id"].nunique()
     assert told["recalibrated"]["from"] == Artefact(tiny_model.path).sha256
-    assert [gate["passed"] for gate in told["gates"]] == [True] * 4
+    assert [gate["passed"] for gate in told["gates"]] == [True] * 5
 
 
 def test_without_the_training_cohort_the_file_says_so_and_states_no_figures(tiny_model, other, tmp_path):

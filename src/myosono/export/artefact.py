@@ -130,7 +130,7 @@ def export_run(
         metadata["calibration"]["cohort"] = described(calibrate_on, COMPARED, calibration_limit)
     graph = ReadingGraph(network, size=run.recipe.size, temperature=temperature)
     model = to_onnx(graph)
-    parity = _parity(graph, model, _parity_images(cohort, table, quiet=quiet))
+    parity = _parity(graph, model, cohort, table, run.classes, quiet=quiet)
     gates = parity_gates(parity)
     _refuse(gates, path, force=force)
     metadata |= {"parity": parity.to_dict(), "precision": "fp32", "graph_sha256": graph_sha256(model)}
@@ -194,11 +194,20 @@ def cohort_features(features: GateFeatures, cohort: Cohort, ids: list[str], *, q
     return features.of_images(cohort.info.name, images, groups)
 
 
-def _parity(graph: ReadingGraph, model: onnx.ModelProto, images: Iterator[NDArray[np.uint8]]) -> Parity:
+def _parity(
+    graph: ReadingGraph,
+    model: onnx.ModelProto,
+    cohort: Cohort,
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    quiet: bool,
+) -> Parity:
+    predicted = table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "model.onnx"
         save(model, written)
-        return prove_parity(graph, written, images)
+        return prove_parity(graph, written, _parity_images(cohort, table, quiet=quiet), predicted)
 
 
 def _refuse(gates: tuple[Gate, ...], path: Path, *, force: bool) -> None:
@@ -305,6 +314,7 @@ def stated_evidence(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _parity_images(cohort: Cohort, table: pd.DataFrame, *, quiet: bool) -> Iterator[NDArray[np.uint8]]:
+    """What the run predicted, in the table's order, then images that it trained on."""
     ids = table["image_id"].tolist()
     tested = set(ids)
     ids += [image_id for image_id in cohort.table["image_id"] if image_id not in tested]

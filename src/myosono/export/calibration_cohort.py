@@ -11,6 +11,7 @@ import onnxruntime
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from myosono.cohort import Cohort
 from myosono.cohort.schema import files_of
@@ -125,7 +126,7 @@ def cohort_predictions(
     for column in ("image_id", "patient_id"):
         found[column] = mark + "/" + found[column].astype(str)
     found = found.assign(fold=fold, role=role, target=table["target"])
-    found[[f"p_{name}" for name in classes]] = _softmax(np.stack(said).astype(np.float64))
+    found[[f"p_{name}" for name in classes]] = softmax(np.stack(said).astype(np.float64), axis=1)
     return found
 
 
@@ -191,8 +192,3 @@ def described(cohort: Cohort, overlap: str, limit: int | None = None) -> dict[st
 
 def _shared(first: pd.Series[str], second: pd.Series[str]) -> list[str]:
     return sorted((set(first.astype(str)) & set(second.astype(str))) - {""})
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

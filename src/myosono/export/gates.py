@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from myosono.export.parity import MAX_LOGIT_DIFFERENCE, Parity
+from myosono.export.parity import MAX_LOGIT_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE, Parity
 
 MIN_INT8_AGREEMENT = 0.99
 """Smallest share of held-out test images on which int8 decides as fp32 does."""
@@ -85,7 +85,7 @@ class Int8Agreement:
 
 
 def parity_gates(parity: Parity) -> tuple[Gate, ...]:
-    """The fp32 file against the trained network in torch."""
+    """The fp32 file against the trained network in torch, and against what the run predicted with it."""
     return (
         Gate(
             "fp32 against torch: max |Δlogit|",
@@ -94,6 +94,10 @@ def parity_gates(parity: Parity) -> tuple[Gate, ...]:
         Gate(
             "fp32 against torch: equal decisions",
             parity.argmax_agreement, "at least", 1.0, parity.images, "images",
+        ),
+        Gate(
+            "fp32 against the run's own predictions: max |Δprobability|",
+            parity.max_probability_difference, "at most", MAX_PROBABILITY_DIFFERENCE, parity.predicted_images, "images",
         ),
     )  # fmt: skip
 
