@@ -98,7 +98,10 @@ OpenPage = Callable[..., "playwright.Page"]
 
 @pytest.fixture
 def open_page(chromium: playwright.Browser, clinic: Clinic) -> Iterator[OpenPage]:
-    """``open_page("/", language=..., theme=..., size=..., touch=...)``; a fault in a page's scripts fails the test."""
+    """``open_page("/", language=..., theme=..., size=..., touch=...)``; a fault in a page's scripts fails the test.
+
+    ``refusals``: the clinic may refuse requests, which stands in the browser's console too.
+    """
     contexts, wrong = [], []
 
     def open_one(
@@ -108,6 +111,7 @@ def open_page(chromium: playwright.Browser, clinic: Clinic) -> Iterator[OpenPage
         theme: str = "light",
         size: tuple[int, int] = (1280, 800),
         touch: bool = False,
+        refusals: bool = False,
     ):
         view = {"width": size[0], "height": size[1]}
         context = chromium.new_context(viewport=view, locale=language, has_touch=touch)
@@ -117,7 +121,12 @@ def open_page(chromium: playwright.Browser, clinic: Clinic) -> Iterator[OpenPage
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+
+        def hear(said: playwright.ConsoleMessage) -> None:
+            if said.type == "error" and not (refusals and said.text.startswith("Failed to load resource")):
+                wrong.append(said.text)
+
+        page.on("console", hear)
         page.goto(clinic.url + path)
         return page
 

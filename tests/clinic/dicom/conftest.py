@@ -97,7 +97,7 @@ def site_view(code: str, muscle: str, side: str, images: tuple[int, ...] = (), *
         "z_score": None,
         "muscle_thickness_mm": None,
         "subcutaneous_thickness_mm": None,
-        "heckmatt": None,
+        "heckmatt_grades": (),
     }
     return SiteView(code=code, muscle=muscle, side=side, images=images, **{**empty, **given})
 

@@ -71,7 +71,7 @@ def make_site(muscle: str, side: str, images: tuple[int, ...]) -> SiteView:
         z_score=z if images else None,
         muscle_thickness_mm=14.25 if images else None,
         subcutaneous_thickness_mm=None,
-        heckmatt=3 if images and muscle == "FDP" else None,
+        heckmatt_grades=(("Dr. A", 3),) if images and muscle == "FDP" else (),
     )
 
 

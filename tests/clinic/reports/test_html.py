@@ -81,6 +81,17 @@ def test_two_physicians_stand_side_by_side_and_neither_is_called_amended(view: S
     assert "意见不一致" in render_report(both, "zh-CN", {}, made=MADE)
 
 
+def test_grades_that_differ_are_told_with_their_givers(view: StudyView) -> None:
+    differ = (("Dr. A", 4), ("Dr. B", 1))
+    sites = [replace(site, heckmatt_grades=differ) if site.code == "RD" else site for site in view.sites]
+    page = render_report(replace(view, sites=tuple(sites)), "en", {}, made=MADE)
+    assert "IV / I</td>" in page
+    assert "Heckmatt grades differ, RD: Dr. A IV, Dr. B I" in page.replace("&#39;", "'")
+    assert "分级不一致，RD：Dr. A IV, Dr. B I" in render_report(
+        replace(view, sites=tuple(sites)), "zh-CN", {}, made=MADE
+    )
+
+
 def test_what_came_after_the_signature_is_told(view: StudyView, opinion: Any) -> None:
     late = replace(view.images[0], id=50, received=SIGNED + timedelta(hours=1))
     waiting = replace(late, id=51, status="pending", frames=())

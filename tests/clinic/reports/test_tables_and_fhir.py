@@ -36,6 +36,18 @@ def test_a_row_for_each_site_with_numbers_that_read_back(view: StudyView) -> Non
     assert (missing["images"], missing["echo_intensity"], missing["site_p_IBM"]) == ("0", "", "")
 
 
+def test_grades_that_differ_are_told_with_their_givers(view: StudyView) -> None:
+    differ = (("Dr. A", 4), ("Dr. B", 1))
+    sites = [replace(site, heckmatt_grades=differ) if site.code == "RD" else site for site in view.sites]
+    told = replace(view, sites=tuple(sites))
+    deltoid = next(row for row in rows_of(to_csv([told])) if row["site"] == "RD")
+    assert (deltoid["heckmatt"], deltoid["heckmatt_by"]) == ("", "Dr. A: 4; Dr. B: 1")
+    entries = [one["resource"] for one in to_fhir(told)["entry"]]
+    parts = [part for one in entries for part in one.get("component", ()) if "given by Dr." in str(part["code"])]
+    assert [part["valueInteger"] for part in parts] == [4, 1]
+    assert "given by Dr. B" in str(parts[1])
+
+
 def test_studies_of_different_models_share_a_table(view: StudyView) -> None:
     other = replace(view, id=8, classes=("unaffected", "affected"), probabilities={"unaffected": 0.3, "affected": 0.7},
                     sites=tuple(replace(site, probabilities=None) for site in view.sites))  # fmt: skip

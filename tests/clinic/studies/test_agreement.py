@@ -15,7 +15,7 @@ def read(session, make_study, make_user):
         if by not in users:
             user = make_user(by)
             users[by] = Author(user.id, user.name)
-        study = study or make_study(patient, SICK, answer=answer)
+        study = study or make_study(patient, SICK, answer=answer, sites=("RD", "LD", "RG", "LT"))
         return study, sign(session, study.id, users[by], Opinion(diagnosis=diagnosis, heckmatt=heckmatt)), users[by]
 
     return one

@@ -110,6 +110,24 @@ def test_the_latest_reading_grades_the_sites(database, take, make_muscle) -> Non
     assert next(site for site in view.sites if site.code == "RD").heckmatt == 3
 
 
+def test_physicians_who_grade_differently_both_stand(database, take, make_muscle) -> None:
+    """The newest grade had stood alone, as if nobody had said otherwise."""
+    study = take(make_muscle(1)).study
+    with database.session() as session:
+        for name, grade in (("ann", 4), ("bert", 1)):
+            user = User(name=name, full_name=name.title(), password_hash="!", role="reader")
+            session.add(user)
+            session.flush()
+            given = {"RD": grade, "LD": 2}
+            reading = PhysicianReading(study_id=study.id, user_id=user.id, diagnosis="PM", heckmatt=given)
+            reading.signed_at = utc_now()
+            session.add(reading)
+    sites = {site.code: site for site in view_of(database, study.id).sites}
+    assert sites["RD"].heckmatt_grades == (("Ann", 4), ("Bert", 1))
+    assert sites["RD"].heckmatt is None
+    assert sites["LD"].heckmatt == 2
+
+
 def test_a_draft_of_somebody_grades_no_site(database, take, make_muscle) -> None:
     study = take(make_muscle(1), "P001_RD_1.png").study
     with database.session() as session:

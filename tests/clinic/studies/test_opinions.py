@@ -6,7 +6,16 @@ from myosono.clinic.audit import check_chain
 from myosono.clinic.database.models import AuditEntry, Event, PhysicianReading, StoredImage
 from myosono.clinic.reports.content import report_status
 from myosono.clinic.studies.load import load_study
-from myosono.clinic.studies.opinions import Author, Opinion, amend, discard_draft, find_draft, save_draft, sign
+from myosono.clinic.studies.opinions import (
+    Author,
+    Opinion,
+    amend,
+    discard_draft,
+    draft_version,
+    find_draft,
+    save_draft,
+    sign,
+)
 from myosono.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 
 SICK = {"Normal": 0.1, "IBM": 0.7, "PM": 0.1, "DM": 0.1}
@@ -39,6 +48,25 @@ def test_a_draft_changes_in_place_and_is_logged_once(session, study, ann):
     assert first.id == second.id
     assert (second.notes, second.heckmatt, second.signed_at) == ("ab", {"RD": 3}, None)
     assert actions(session) == ["draft"]
+
+
+def test_a_window_with_an_older_draft_does_not_replace_a_newer_one(session, study, ann):
+    kept = save_draft(session, study.id, ann, Opinion(notes="long"), made_from="")
+    newer = draft_version(save_draft(session, study.id, ann, Opinion(notes="longer"), made_from=draft_version(kept)))
+    for old in ("", "2001-01-01T00:00:00+00:00"):
+        with pytest.raises(ConflictError, match="another window"):
+            save_draft(session, study.id, ann, Opinion(diagnosis="PM"), made_from=old)
+        with pytest.raises(ConflictError, match="another window"):
+            sign(session, study.id, ann, Opinion(diagnosis="PM"), made_from=old)
+    assert find_draft(session, study.id, ann).notes == "longer"
+    assert sign(session, study.id, ann, Opinion(diagnosis="PM"), made_from=newer).signed_at
+
+
+def test_a_muscle_without_an_image_is_not_graded_in_a_signature(session, study, ann):
+    save_draft(session, study.id, ann, Opinion(heckmatt={"LD": 4}))  # the image may be set right yet
+    with pytest.raises(UsageError, match="Heckmatt grade without an image: LD"):
+        sign(session, study.id, ann, Opinion(diagnosis="IBM", heckmatt={"RD": 2, "LD": 4}))
+    assert find_draft(session, study.id, ann).signed_at is None
 
 
 def test_signing_seals_the_draft_the_study_and_the_log(session, study, ann):

@@ -222,6 +222,18 @@ def test_draft_sign_amend(reader, admin, study, database):
     assert "Signed" in reader.get("/").text
 
 
+def test_a_draft_says_which_one_it_replaces(reader, study):
+    opinion = f"/api/v1/studies/{study}/opinion"
+    assert 'data-version=""' in reader.get(f"/studies/{study}").text
+    first = reader.fetch("PUT", opinion, json={"notes": "a", "made_from": ""}).json()["version"]
+    assert f'data-version="{first}"' in reader.get(f"/studies/{study}").text
+    assert reader.get(opinion).json()["version"] == first
+    refused = reader.fetch("PUT", opinion, json={"notes": "b", "made_from": ""})
+    assert (refused.status_code, "another window" in refused.json()["detail"]) == (409, True)
+    assert reader.fetch("POST", f"{opinion}/sign", json={"diagnosis": "IBM", "made_from": ""}).status_code == 409
+    assert reader.fetch("PUT", opinion, json={"notes": "c"}).status_code == 200  # a program that does not ask
+
+
 @pytest.mark.parametrize("body", [{"heckmatt": {"RD": 9}}, {"heckmatt": {"XX": 1}}, {"notes": "a\0b"}, {"surprise": 1}])
 def test_impossible_opinions_are_refused(reader, study, body):
     assert reader.fetch("PUT", f"/api/v1/studies/{study}/opinion", json=body).status_code == 422

@@ -219,8 +219,12 @@ def _site_row(site: SiteView, t: Translate) -> SiteRow:
         z_high=score is not None and score > 2,
         muscle_mm=number(site.muscle_thickness_mm),
         fat_mm=number(site.subcutaneous_thickness_mm),
-        heckmatt=ABSENT if site.heckmatt is None else ("I", "II", "III", "IV")[site.heckmatt - 1],
+        heckmatt=" / ".join(dict.fromkeys(_roman(grade) for _, grade in site.heckmatt_grades)) or ABSENT,
     )
+
+
+def _roman(grade: int) -> str:
+    return ("I", "II", "III", "IV")[grade - 1]
 
 
 def site_notes(view: StudyView, t: Translate) -> tuple[str, ...]:
@@ -231,6 +235,11 @@ def site_notes(view: StudyView, t: Translate) -> tuple[str, ...]:
         z = site.z_score or {}
         found = [*z.get("warnings", ()), *([z["reason"]] if z.get("reason") else [])]
         notes += [t("z-score: {}").format(t(str(text))) for text in found]
+        if site.heckmatt_grades and site.heckmatt is None:
+            said = ", ".join(f"{name} {_roman(grade)}" for name, grade in site.heckmatt_grades)
+            notes.append(
+                t("The physicians' Heckmatt grades differ, {site}: {grades}").format(site=site.code, grades=said)
+            )
     return tuple(dict.fromkeys(notes))
 
 

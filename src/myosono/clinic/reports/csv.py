@@ -18,7 +18,7 @@ _STUDY_COLUMNS = (
 )  # fmt: skip
 _SITE_COLUMNS = (
     "site", "muscle", "side", "images", "site_label", "echo_intensity", "z_score", "z_score_note",
-    "muscle_thickness_mm", "subcutaneous_thickness_mm", "heckmatt",
+    "muscle_thickness_mm", "subcutaneous_thickness_mm", "heckmatt", "heckmatt_by",
 )  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -95,6 +95,7 @@ def _site_row(site: SiteView) -> dict[str, Any]:
         "muscle_thickness_mm": site.muscle_thickness_mm,
         "subcutaneous_thickness_mm": site.subcutaneous_thickness_mm,
         "heckmatt": site.heckmatt,
+        "heckmatt_by": "; ".join(f"{name}: {grade}" for name, grade in site.heckmatt_grades),
     }
 
 

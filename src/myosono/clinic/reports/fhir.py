@@ -72,7 +72,7 @@ def to_fhir(view: StudyView, *, pdf: bytes | None = None) -> dict[str, Any]:
         If ``fhir.resources`` is not installed.
     """
     ids = _Ids(view.study_uid)
-    sites = [site for site in view.sites if site.images or site.heckmatt is not None]
+    sites = [site for site in view.sites if site.images or site.heckmatt_grades]
     observations = [patient_observation(view, ids.of)] if has_result(view) else []
     observations += [site_observation(view, site, ids.of) for site in sites]
     resources = [

@@ -63,9 +63,9 @@ def site_observation(view: StudyView, site: SiteView, identity: _Ids) -> dict[st
     ):
         if value is not None:
             components.append({"code": concept(codes.THICKNESS, text), "valueQuantity": quantity(value, "mm", "mm")})
-    if site.heckmatt is not None:
-        code = text_concept("Heckmatt grade, 1 to 4 (given by the physician)")
-        components.append({"code": code, "valueInteger": site.heckmatt})
+    agreed = ("the physician", site.heckmatt)
+    for name, grade in [agreed] if site.heckmatt is not None else site.heckmatt_grades:
+        components.append({"code": text_concept(f"Heckmatt grade, 1 to 4 (given by {name})"), "valueInteger": grade})
     if components:
         observation["component"] = components
     else:

@@ -28,6 +28,7 @@ from myosono.reading import MuscleReading, pool_muscles
 
 _Key = tuple[str | None, str | None]
 _NOWHERE: _Key = (None, None)
+_Grades = Mapping[str, tuple[tuple[str, int], ...]]
 
 
 def load_study(session: Session, study_id: int) -> StudyView:
@@ -144,7 +145,7 @@ def _frame(frame: FrameReading, has_maps: bool) -> FrameView:
     )
 
 
-def _sites(study: Study, quantification: Mapping[str, Any], grades: Mapping[str, int]) -> tuple[SiteView, ...]:
+def _sites(study: Study, quantification: Mapping[str, Any], grades: _Grades) -> tuple[SiteView, ...]:
     frames = [
         replace(PooledFrame.of(study, image, frame), muscle=muscle, side=side)
         for image in study.images
@@ -173,7 +174,7 @@ def _site(
     images: Sequence[int],
     pooled: MuscleReading | None,
     measured: Mapping[str, Any],
-    grades: Mapping[str, int],
+    grades: _Grades,
 ) -> SiteView:
     muscle, side = key
     code = f"{side}{muscle}" if muscle and side else ""
@@ -188,7 +189,7 @@ def _site(
         z_score=measured.get("z_score"),
         muscle_thickness_mm=measured.get("muscle_thickness_mm"),
         subcutaneous_thickness_mm=measured.get("subcutaneous_thickness_mm"),
-        heckmatt=grades.get(code),
+        heckmatt_grades=grades.get(code, ()),
     )
 
 
@@ -216,6 +217,10 @@ def _opinions(session: Session, study_id: int) -> tuple[OpinionView, ...]:
     )
 
 
-def _grades(opinions: Sequence[OpinionView]) -> Mapping[str, int]:
-    """Of the signed readings that hold, the newest that grades a site; a draft must not reach a report."""
-    return {site: grade for one in held_opinions(opinions) for site, grade in one.heckmatt.items()}
+def _grades(opinions: Sequence[OpinionView]) -> _Grades:
+    """Of each signed reading that holds, oldest first; a draft must not reach a report."""
+    found: dict[str, tuple[tuple[str, int], ...]] = {}
+    for one in held_opinions(opinions):
+        for site, grade in one.heckmatt.items():
+            found[site] = (*found.get(site, ()), (one.full_name or one.user, grade))
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -66,8 +67,16 @@ class Opinion:
                 raise UsageError(f"Heckmatt grade {grade!r} at {site}", remedy="Grades are 1, 2, 3 and 4.")
 
 
-def save_draft(session: Session, study_id: int, author: Author, opinion: Opinion) -> PhysicianReading:
+def save_draft(
+    session: Session, study_id: int, author: Author, opinion: Opinion, *, made_from: str | None = None
+) -> PhysicianReading:
     """Make or change the author's draft of a study.
+
+    Parameters
+    ----------
+    made_from
+        `draft_version` of the draft that the author's page began with or saved last: another window of theirs may have
+        saved since, and what stands there must not be lost unseen. None: not asked.
 
     Raises
     ------
@@ -76,14 +85,17 @@ def save_draft(session: Session, study_id: int, author: Author, opinion: Opinion
     UsageError
         If the diagnosis is none that may be chosen.
     ConflictError
-        If the author has signed it already: then only an amendment is possible. Or if the opinion agrees with
-        an answer that the model did not give.
+        If the author has signed it already: then only an amendment is possible. If the draft is no longer the one that
+        this was made from. Or if the opinion agrees with an answer that the model did not give.
     """
     study = _study(session, study_id)
     if _held(session, study_id, author) is not None:
         remedy = "Amend the signed reading instead."
         raise ConflictError(f"{author.name} has signed study {study_id} already", remedy=remedy)
     draft = find_draft(session, study_id, author)
+    if made_from is not None and made_from != draft_version(draft):
+        remedy = "Copy what you have written here, then load the page again to see the other."
+        raise ConflictError("the draft was changed in another window meanwhile", remedy=remedy)
     fresh = draft is None
     if draft is None:
         draft = PhysicianReading(study_id=study_id, user_id=author.id)
@@ -120,11 +132,14 @@ def sign(
     *,
     seen_answer: str | None = None,
     seen: str | None = None,
+    made_from: str | None = None,
 ) -> PhysicianReading:
     """Sign a reading: the author's draft if there is one, with these last values.
 
     Parameters
     ----------
+    made_from
+        As in `save_draft`.
     seen_answer
         The model's answer as the author's page showed it. A signature states agreement with it, so it is refused when
         it has changed since.
@@ -136,13 +151,13 @@ def sign(
     NotFoundError
         If there is no such study.
     UsageError
-        If there is no diagnosis.
+        If there is no diagnosis, or a grade of a site without images.
     ConflictError
         If images are still being read, the model's answer has changed, or the author has signed already.
     """
     study = _study(session, study_id)
     _check_signable(session, study, opinion, seen_answer, seen)
-    reading = save_draft(session, study_id, author, opinion)
+    reading = save_draft(session, study_id, author, opinion, made_from=made_from)
     return _seal(session, study, reading, author, "sign")
 
 
@@ -199,6 +214,11 @@ def find_draft(session: Session, study_id: int, author: Author) -> PhysicianRead
     )
 
 
+def draft_version(draft: PhysicianReading | None) -> str:
+    """Names a state of a draft; ``""`` where there is none."""
+    return "" if draft is None else draft.updated.astimezone(UTC).isoformat()
+
+
 def diagnoses(classes: tuple[str, ...]) -> tuple[str, ...]:
     """What a physician may choose from: the model's classes, and the two that no model gives."""
     return (*classes, OTHER, NOT_ASSESSABLE)
@@ -237,8 +257,13 @@ def _check_signable(
         was, now = seen_answer or "nothing", answer or "nothing"
         remedy = "Look at the study again."
         raise ConflictError(f"the model's answer changed from {was} to {now} meanwhile", remedy=remedy)
-    if seen is not None and seen != load_study(session, study.id).seen:
+    view = load_study(session, study.id)
+    if seen is not None and seen != view.seen:
         raise ConflictError("images or sites of this study changed meanwhile", remedy="Look at the study again.")
+    unseen = sorted(opinion.heckmatt.keys() - {site.code for site in view.sites if site.images})
+    if unseen:
+        remedy = "Grade muscles that were recorded; a wrong muscle or side is set right among the study's images."
+        raise UsageError(f"Heckmatt grade without an image: {', '.join(unseen)}", remedy=remedy)
 
 
 def _unread(session: Session, study: Study) -> bool:

@@ -82,8 +82,9 @@ class SiteView:
         Side and muscle, such as ``RD``; ``""`` gathers images whose site nobody knows.
     z_score
         As in `myosono.quantification.ZScore.to_dict`, or None.
-    heckmatt
-        Grade 1 to 4 of the newest signed reading that holds and grades it; a draft's is nobody else's business.
+    heckmatt_grades
+        Who graded it, by name, and how, 1 to 4: of signed readings that hold, oldest first. A draft's is nobody else's
+        business.
     """
 
     code: str
@@ -96,7 +97,13 @@ class SiteView:
     z_score: Mapping[str, Any] | None
     muscle_thickness_mm: float | None
     subcutaneous_thickness_mm: float | None
-    heckmatt: int | None
+    heckmatt_grades: tuple[tuple[str, int], ...]
+
+    @property
+    def heckmatt(self) -> int | None:
+        """The grade that all who graded it gave; None if there is none, or they differ."""
+        grades = {grade for _, grade in self.heckmatt_grades}
+        return grades.pop() if len(grades) == 1 else None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from myosono.clinic.studies.opinions import (
     Opinion,
     amend,
     discard_draft,
+    draft_version,
     find_draft,
     save_draft,
     sign,
@@ -50,7 +51,13 @@ class OpinionBody(BaseModel):
         return Opinion(self.diagnosis, self.heckmatt, self.notes, self.agrees)
 
 
-class SignBody(OpinionBody):
+class DraftBody(OpinionBody):
+    """``made_from`` is the ``version`` of the draft that this replaces, empty for none: another one refuses it."""
+
+    made_from: str | None = Field(None, max_length=64)
+
+
+class SeenBody(BaseModel):
     """``seen_answer`` is the model's answer as the page showed it: a changed one refuses the signature.
 
     ``seen`` is the fingerprint of all that the page showed of the model, images and sites, and does the same.
@@ -60,7 +67,11 @@ class SignBody(OpinionBody):
     seen: str | None = Field(None, max_length=64)
 
 
-class AmendBody(SignBody):
+class SignBody(DraftBody, SeenBody):
+    """The last values of a draft, and what the page showed."""
+
+
+class AmendBody(OpinionBody, SeenBody):
     """An amendment needs its reason."""
 
     reason: Text = Field(min_length=1, max_length=1000)
@@ -80,6 +91,7 @@ class OpinionAnswer(BaseModel):
     signed_at: datetime | None
     amends_id: int | None
     amend_reason: str
+    version: str
 
 
 class SiteBody(BaseModel):
@@ -108,10 +120,10 @@ def read_draft(request: Request, study_id: Id, user: User) -> OpinionAnswer:
 
 
 @router.put("/studies/{study_id}/opinion")
-def put_draft(request: Request, study_id: Id, body: OpinionBody, user: User) -> OpinionAnswer:
+def put_draft(request: Request, study_id: Id, body: DraftBody, user: User) -> OpinionAnswer:
     """Save one's own draft."""
     with request.app.state.database.session() as session:
-        return _answer(save_draft(session, study_id, author_of(user), body.opinion()))
+        return _answer(save_draft(session, study_id, author_of(user), body.opinion(), made_from=body.made_from))
 
 
 @router.delete("/studies/{study_id}/opinion", status_code=204)
@@ -125,7 +137,15 @@ def delete_draft(request: Request, study_id: Id, user: User) -> None:
 def post_signature(request: Request, study_id: Id, body: SignBody, user: User) -> OpinionAnswer:
     """Sign; what is signed is never changed."""
     with request.app.state.database.session() as session:
-        signed = sign(session, study_id, author_of(user), body.opinion(), seen_answer=body.seen_answer, seen=body.seen)
+        signed = sign(
+            session,
+            study_id,
+            author_of(user),
+            body.opinion(),
+            seen_answer=body.seen_answer,
+            seen=body.seen,
+            made_from=body.made_from,
+        )
         return _answer(signed)
 
 
@@ -155,4 +175,5 @@ def put_site(request: Request, image_id: Id, body: SiteBody, user: User) -> Site
 
 
 def _answer(row: PhysicianReading) -> OpinionAnswer:
-    return OpinionAnswer.model_validate(row, from_attributes=True)
+    kept = {name: getattr(row, name) for name in OpinionAnswer.model_fields if name != "version"}
+    return OpinionAnswer(**kept, version=draft_version(row))

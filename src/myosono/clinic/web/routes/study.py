@@ -11,7 +11,7 @@ from myosono.anatomy import DIAGNOSES, MUSCLES
 from myosono.clinic import audit, events
 from myosono.clinic.reports.content import age_of, has_result, readable_name
 from myosono.clinic.studies.load import load_study
-from myosono.clinic.studies.opinions import diagnoses, find_draft
+from myosono.clinic.studies.opinions import diagnoses, draft_version, find_draft
 from myosono.clinic.studies.signature import late_images, waiting_images
 from myosono.clinic.studies.view import StudyView
 from myosono.clinic.web.body_map import body_map
@@ -36,6 +36,7 @@ def study_page(request: Request, study_id: Id, user: User) -> HTMLResponse:
         request,
         "study.html",
         draft=draft,
+        draft_version=draft_version(draft),
         mine=[one for one in view.opinions if one.user == user.name and one.signed_at is not None],
         newest=newest,
         diagnoses=diagnoses(view.classes or tuple(DIAGNOSES)),

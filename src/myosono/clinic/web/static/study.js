@@ -23,6 +23,7 @@ async function reload() {
   if (!answer.ok) return;
   findings.innerHTML = await answer.text();
   showMode();
+  document.dispatchEvent(new Event("findings-shown"));
 }
 const refresh = calmly(() => reload().catch(() => {}), 800);
 const mine = (act) => (data) => String(data.study) === study && act(data);
