@@ -35,6 +35,15 @@ def test_nothing_sticks_out_of_a_tablet(open_page, clinic, path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("path", ["/", "/studies/{study}", "/studies/{cine}/viewer", "/studies/{study}/report.html"])
+def test_nothing_sticks_out_of_a_phone(open_page, clinic, path, language):
+    page = open_page(path.format(study=clinic.study, cine=clinic.cine), size=(390, 844), language=language)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/studies/{study}"])
 def test_first_paint_within_300_ms(open_page, clinic, path):
     """The best of five: other work on the machine makes a page slower, never faster."""

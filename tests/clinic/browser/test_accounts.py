@@ -136,6 +136,10 @@ def test_no_serious_violation_and_nothing_sticks_out(page: playwright.Page) -> N
     for path in PAGES:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 820, path
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
     page.goto("/admin/users")
     page.locator("[popovertarget]").first.click()
     found += serious(page)

@@ -127,14 +127,115 @@ def test_a_map_lies_over_the_image_as_strongly_as_wished(viewer):
     viewer.get_by_text("a diagnostic of the network").wait_for()
 
 
-def test_brightness_changes_and_is_reset(viewer):
+def hold(page, wanted: str, *, fail: bool = False) -> None:
+    """Requests of pictures whose address holds ``wanted`` wait until ``let()``; or fail, in the page itself."""
+    page.evaluate(
+        """([wanted, fail]) => {
+            const truly = window.fetch;
+            const open = new Promise((done) => (window.let = done));
+            window.fetch = async (to, given) => {
+                if (!String(to).includes(wanted)) return truly(to, given);
+                if (fail) throw new TypeError("Failed to fetch");
+                await open;
+                return truly(to, given);
+            };
+        }""",
+        [wanted, fail],
+    )
+
+
+def test_no_map_stands_under_the_name_of_another(viewer):
+    """On a slow line the last map had stayed until the next one came."""
+    plain = pixels(viewer)
+    viewer.locator("#layer").select_option("Normal")
+    viewer.locator('.pane[data-ready$="/Normal"]').wait_for()
+    hold(viewer, "layer=shrinkage")
+    viewer.locator("#layer").select_option("shrinkage")
+    viewer.wait_for_timeout(200)
+    assert pixels(viewer) == plain
+    viewer.evaluate("window.let()")
+    viewer.locator('.pane[data-ready$="/shrinkage"]').wait_for()
+    viewer.wait_for_timeout(100)
+    assert pixels(viewer) != plain
+
+
+def test_a_map_that_cannot_be_fetched_is_told(viewer):
+    """A picture without a map had looked as if nothing spoke for the class."""
+    hold(viewer, "/map.png", fail=True)
+    viewer.locator("#layer").select_option("Normal")
+    viewer.locator(".pane-note", has_text="The map cannot be shown").first.wait_for()
+
+
+def test_a_frame_stands_with_its_own_facts_until_the_next_has_come(viewer):
+    before = pixels(viewer)
+    hold(viewer, "/frames/1.png")
+    viewer.evaluate("window.drawn = []")
+    viewer.keyboard.press(".")
+    viewer.wait_for_timeout(200)
+    assert pixels(viewer) == before
+    assert viewer.locator("#frame-number").inner_text() == f"1 / {FRAMES}"
+    viewer.keyboard.press(".")  # the one after the one that is on its way
+    viewer.locator("#frame-number", has_text=f"3 / {FRAMES}").wait_for()
+    assert pixels(viewer) != before
+
+
+def test_a_line_belongs_to_its_frame(viewer):
+    viewer.keyboard.press("m")
+    drag(viewer, (20, 40), (60, 70))
+    viewer.keyboard.press(".")
+    viewer.locator("#frame-number", has_text=f"2 / {FRAMES}").wait_for()
+    viewer.evaluate("window.drawn = []")
+    viewer.keyboard.press("+")
+    viewer.wait_for_timeout(150)
+    assert viewer.evaluate("window.drawn") == []
+    viewer.keyboard.press(",")
+    viewer.locator("#frame-number", has_text=f"1 / {FRAMES}").wait_for()
+    viewer.wait_for_timeout(150)
+    assert [text for text in viewer.evaluate("window.drawn") if text.endswith(" mm")]
+
+
+def test_a_loop_stops_where_a_frame_cannot_be_fetched(viewer):
+    hold(viewer, "/frames/", fail=True)
+    viewer.get_by_role("button", name="Play").click()
+    viewer.get_by_role("button", name="Play").wait_for()
+    viewer.wait_for_timeout(500)
+    assert viewer.locator("#messages .message").count() == 1
+    assert "does not answer" in viewer.locator("#messages").inner_text()
+
+
+def test_brightness_changes_is_told_and_is_reset(viewer):
     plain = pixels(viewer)
     viewer.keyboard.press("w")
     drag(viewer, (50, 50), (90, 20))
     assert pixels(viewer) != plain
+    viewer.locator(".pane-facts", has_text=re.compile(r"brightness × \d\.\d, contrast × \d\.\d")).wait_for()
     viewer.keyboard.press("r")
     viewer.wait_for_timeout(100)
     assert pixels(viewer) == plain
+    assert "brightness" not in viewer.locator(".pane-facts").first.inner_text()
+
+
+def test_keys_go_to_the_images_once_the_pointer_chose_a_map(open_page, clinic):
+    page = open_page(f"/studies/{clinic.study}/viewer")
+    ready(page)
+    title = page.locator(".pane-title").first.inner_text()
+    page.locator("#layer").dispatch_event("pointerdown")
+    page.locator("#layer").focus()
+    page.locator("#layer").select_option("IBM")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("title => document.querySelector('.pane-title').textContent !== title", arg=title)
+    assert page.locator("#layer").input_value() == "IBM"
+
+
+def test_another_image_of_the_address_is_not_shown_under_the_old_picture(open_page, clinic):
+    page = open_page(f"/studies/{clinic.study}/viewer")
+    ready(page)
+    other = page.locator("#strip button").nth(2).get_attribute("data-image")
+    hold(page, f"/images/{other}/frames/")
+    page.evaluate("id => { location.hash = `image=${id}`; }", other)
+    page.wait_for_timeout(300)
+    empty = "canvas => !canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    assert page.locator(".pane canvas").first.evaluate(empty)
 
 
 def test_both_sides_zoom_together(open_page, clinic):

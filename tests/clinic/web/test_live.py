@@ -13,7 +13,8 @@ from sqlalchemy import update
 from myosono.clinic import events
 from myosono.clinic.database.models import Event, utc_now
 from myosono.clinic.web.hub import EventHub, News
-from myosono.clinic.web.routes.live import _message
+from myosono.clinic.web.routes import live
+from myosono.clinic.web.routes.live import _lines, _message
 
 
 @pytest.fixture
@@ -61,6 +62,21 @@ def test_what_was_missed_comes_first_and_once(hub, database):
 
     found = asyncio.run(main())
     assert [one.study_id for one in found] == [3, 4, 9]
+
+
+def test_the_stream_of_a_user_who_is_let_in_no_longer_ends(hub, database, monkeypatch):
+    """A page that was open when its user was disabled had heard news for good."""
+    monkeypatch.setattr(live, "KEEP_ALIVE_SECONDS", 0.0)
+    allowed = [True, False]
+
+    async def main() -> list[str]:
+        publish(database, "study", 1)
+        numbers = [publish(database, "study", study) for study in (2, 3)]
+        return [line async for line in _lines(hub, numbers[0] - 1, lambda: allowed.pop(0))]
+
+    told = asyncio.run(asyncio.wait_for(main(), 5))
+    assert ["event: study" in line for line in told] == [False, True]
+    assert '"study": 2' in told[1]
 
 
 def test_a_page_that_was_away_too_long_is_told_to_load_anew(hub, database):

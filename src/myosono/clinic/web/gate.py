@@ -43,6 +43,8 @@ class _Visitor:
 class Gate:
     """ASGI middleware: sets ``request.state.user`` and ``request.state.csrf``, or answers 401 or 403 itself.
 
+    ``request.state.still_in()`` asks again later, for what stays open for hours.
+
     Cross-site request forgery: a browser must send back a token that only our pages know, beside cookies that are
     ``SameSite=Strict``. It belongs to the login session; before the login, and without accounts, to a cookie of its
     own. Programs with an API token send no cookie and need none.
@@ -66,6 +68,7 @@ class Gate:
             return
         try:
             visitor = await run_in_threadpool(self._identify, request)
+            request.state.still_in = lambda: self._still_in(request)
             new_cookie = visitor.csrf is None
             request.state.user = visitor.user
             request.state.csrf = visitor.csrf or new_token()
@@ -93,6 +96,13 @@ class Gate:
         with self.database.session(writes=False) as session:
             held = find_session(session, cookie)
             return _Visitor(csrf=before_login) if held is None else _Visitor(as_current(held.user), held.csrf)
+
+    def _still_in(self, request: Request) -> bool:
+        """Whether the visitor of a request that is answered for hours would still be let in."""
+        try:
+            return self._identify(request).user is not None
+        except LoginRequiredError:
+            return False
 
     def _by_token(self, token: str) -> _Visitor:
         with self.database.session(writes=False) as session:

@@ -48,6 +48,8 @@ export function detailOf(said) {
 
 /** Show a message in the corner; kind is "info", "ok", "warn" or "danger". It goes by itself unless it warns. */
 export function notify(text, kind = "info") {
+  const there = [...document.querySelectorAll("#messages .message p")];
+  if (there.some((one) => one.textContent === text)) return; // said already
   const note = document.createElement("div");
   note.className = `message ${kind}`;
   const words = document.createElement("p");

@@ -33,7 +33,9 @@ export class Cine {
     if (!count) return;
     const next = ((frame % count) + count) % count;
     ahead(this.pane.image.id, next, count);
-    await this.pane.show(this.pane.image, next, { keepView: true });
+    const { image } = this.pane;
+    const shown = await this.pane.show(image, next, { keepView: true });
+    if (!shown && this.pane.image === image && this.pane.asked === next) this.stop(); // it cannot be fetched
     this.onFrame(next);
   }
 

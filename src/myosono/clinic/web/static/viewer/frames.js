@@ -11,7 +11,9 @@ let bytes = 0;
 const sizeOf = (bitmap) => bitmap.width * bitmap.height * 4;
 
 async function load(address) {
-  const answer = await fetch(address);
+  const answer = await fetch(address).catch(() => {
+    throw new Error(t("The clinic does not answer. Check that it runs."));
+  });
   if (answer.redirected || answer.status === 401) {
     location.reload();
     throw new Error(t("Please sign in"));

@@ -28,7 +28,7 @@ export function handle(pane, { tool, onActive }) {
   canvas.addEventListener("pointermove", (event) => {
     pane.point(event.clientX, event.clientY);
     const before = pointers.get(event.pointerId);
-    if (!before) return;
+    if (!before || !pane.picture) return; // an arrow key may have asked for another image meanwhile
     const dx = event.clientX - before.clientX;
     const dy = event.clientY - before.clientY;
     if (doing === "pinch") pinch(event);

@@ -71,7 +71,6 @@ function fromAddress() {
     notify(t("This study has no images."), "warn");
     return;
   }
-  panes[0].image = first;
   const second = byId.get(Number(wanted.get("beside")));
   choose(0, first);
   if (second) setBeside(true, second);
@@ -182,7 +181,7 @@ function togglePlay() {
 
 function stepFrame(by) {
   cine[active].stop();
-  cine[active].go(panes[active].frame + by);
+  cine[active].go(panes[active].asked + by);
 }
 
 play.addEventListener("click", togglePlay);
@@ -267,6 +266,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   act();
 });
+
+// A field that the pointer chose in gives the keys back to the images; whoever came by keyboard stays in it.
+let pointed = false;
+addEventListener("pointerdown", () => (pointed = true), true);
+addEventListener("keydown", () => (pointed = false), true);
+for (const field of [layer, opacity, linked]) field.addEventListener("change", () => pointed && field.blur());
 
 addEventListener("hashchange", fromAddress);
 setTool("pan");

@@ -24,16 +24,18 @@ export class Pane {
     this.onView = onView;
     this.onFail = onFail;
     this.image = null;
-    this.frame = 0;
+    this.frame = 0; // the one on the canvas, whose facts and lines are shown
+    this.asked = 0; // the one that is being fetched
     this.picture = null;
     this.map = null;
+    this.mapLayer = "";
     this.layer = "";
     this.opacity = 0.55;
     this.showArea = false;
     this.view = { zoom: 1, x: 0.5, y: 0.5 }; // zoom over fitting; x, y: what lies in the middle, as a share of the frame
     this.brightness = 1;
     this.contrast = 1;
-    this.lines = new Map(); // image id -> lines, so that they are there again when the image is
+    this.lines = new Map(); // image and frame -> lines, so that they are there again when the frame is
     this.drawn = null;
     this.wanted = 0;
     this.scheduled = false;
@@ -44,44 +46,62 @@ export class Pane {
     return this.image?.frames[this.frame] ?? null;
   }
 
-  /** Show a frame of an image; the last one asked for wins. */
+  /**
+   * Show a frame of an image; the last one asked for wins. Whether it is shown: false if another was asked for meanwhile,
+   * or it cannot be fetched.
+   *
+   * Picture, map, facts and lines change together: on a slow line the old frame stands with what belongs to it, and no
+   * map is seen under the name of another.
+   */
   async show(image, frame = 0, { keepView = false } = {}) {
     const mine = (this.wanted += 1);
-    const other = image.id !== this.image?.id;
-    this.image = image;
-    this.frame = Math.max(0, Math.min(frame, Math.max(0, image.frames.length - 1)));
-    if (other) {
+    const at = Math.max(0, Math.min(frame, Math.max(0, image.frames.length - 1)));
+    this.asked = at;
+    if (image.id !== this.image?.id) {
+      this.image = image;
+      this.frame = at;
       this.picture = null;
       this.map = null;
       this.drawn = null;
       if (!keepView) this.view = { zoom: 1, x: 0.5, y: 0.5 };
     }
+    if (this.layer !== this.mapLayer) this.map = null;
+    this.mapLayer = this.layer;
     this.describe();
     this.draw();
+    const facts = image.frames[at];
+    const number = facts?.frame ?? 0;
+    const layer = this.layer && facts?.maps ? this.layer : "";
+    let reason = "";
     try {
-      const number = this.facts?.frame ?? 0;
-      const layer = this.layer && this.facts?.maps ? this.layer : "";
       const [picture, map] = await Promise.all([
         bitmap(frameAddress(image.id, number)),
-        layer ? bitmap(mapAddress(image.id, number, layer)).catch(() => null) : null,
+        layer ? bitmap(mapAddress(image.id, number, layer)).catch((error) => void (reason = error.message)) : null,
       ]);
-      if (mine !== this.wanted) return;
+      if (mine !== this.wanted) return false;
+      this.frame = at;
       this.picture = picture;
-      this.map = map;
+      this.map = map ?? null;
+      this.describe();
+      if (reason) this.note(t("The map cannot be shown: {reason}", { reason }));
       this.root.dataset.ready = `${image.id}/${this.frame}/${layer}`;
       this.draw();
+      return true;
     } catch (error) {
-      if (mine !== this.wanted) return;
+      if (mine !== this.wanted) return false;
+      this.frame = at;
       this.picture = null;
+      this.describe();
       this.note(error.message);
       this.draw();
       this.onFail(error.message);
+      return false;
     }
   }
 
   again() {
-    if (this.image) return this.show(this.image, this.frame);
-    return Promise.resolve();
+    if (this.image) return this.show(this.image, this.asked);
+    return Promise.resolve(false);
   }
 
   describe() {
@@ -96,6 +116,8 @@ export class Pane {
       if (facts.echoIntensity != null) words.push(t("echo intensity {value}", { value: facts.echoIntensity.toFixed(0) }));
       if (this.layer === "shrinkage") words.push(t("the threshold removed {percent} % of the features: a diagnostic of the network", { percent: Math.round(100 * facts.shrinkage) }));
     }
+    // It stays when another image is chosen, so that both sides are seen alike: then it must be seen that it was changed.
+    if (this.brightness !== 1 || this.contrast !== 1) words.push(t("brightness × {brightness}, contrast × {contrast}", { brightness: this.brightness.toFixed(1), contrast: this.contrast.toFixed(1) }));
     this.root.querySelector(".pane-facts").textContent = words.join("\n");
     const reasons = image.error ? [image.error] : (facts?.reasons ?? []);
     this.note(reasons.join("; "));
@@ -174,20 +196,23 @@ export class Pane {
   windowBy(dx, dy) {
     this.contrast = Math.min(6, Math.max(0.2, this.contrast * Math.exp(dx / 250)));
     this.brightness = Math.min(6, Math.max(0.1, this.brightness * Math.exp(-dy / 250)));
+    this.describe();
     this.draw();
   }
 
   resetWindow() {
     this.brightness = 1;
     this.contrast = 1;
+    if (this.image) this.describe();
     this.draw();
   }
 
   // -- lines -------------------------------------------------------------------------------------------------------
 
   get linesHere() {
-    if (!this.lines.has(this.image.id)) this.lines.set(this.image.id, []);
-    return this.lines.get(this.image.id);
+    const place = `${this.image.id}/${this.frame}`;
+    if (!this.lines.has(place)) this.lines.set(place, []);
+    return this.lines.get(place);
   }
 
   startLine(point) {
@@ -216,7 +241,7 @@ export class Pane {
   }
 
   clearLines() {
-    this.lines.delete(this.image?.id);
+    this.lines.delete(`${this.image?.id}/${this.frame}`);
     this.draw();
   }
 
