@@ -200,3 +200,14 @@ def test_demo_begins_again_over_a_half_simulated_cohort(tmp_path, monkeypatch):
     demo.demo_command(out=tmp_path, seed=0, json=True)
     assert (tmp_path / "run" / "report.html").is_file()
     assert (tmp_path / "model.onnx").is_file()
+
+
+def test_simulate_replaces_a_cohort_only_when_asked_and_shows_any_name(tmp_path):
+    """Its remedy had been an option that it lacked, and a folder named [ ended it with a traceback of rich."""
+    out = tmp_path / "odd" / "[" / "x]"
+    settings = ["--out", out, "--patients", "4", "--images-per-patient", "1", "--scale", "0.2", "--workers", "1"]
+    made = run("simulate", *settings)
+    assert made.returncode == 0, made.stderr
+    assert "[/x]" in made.stdout.replace("\n", "")
+    one_line(run("simulate", *settings), 1, "pass --overwrite")
+    assert run("simulate", *settings, "--seed", "1", "--overwrite").returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from myosono.cli.against import _folder_name
 from myosono.cli.compare import _profiles, compare_command, print_comparison
 from myosono.cli.evaluate import evaluate_command
 from myosono.errors import PredictionsError, UsageError
@@ -168,11 +170,59 @@ def test_a_difference_on_a_part_of_the_patients_says_so(tables):
     ]
     part = entries[1].images.table["patient_id"] < "P10"
     fewer = Predictions(entries[1].images.table[part].reset_index(drop=True), entries[1].images.classes)
+    for given, flagship in (
+        ([entries[0], replace(entries[1], images=fewer)], "ours"),
+        ([replace(entries[1], images=fewer), entries[0]], "theirs"),
+    ):
+        screen = Console(file=io.StringIO(), width=200)
+        print_comparison(compare(given, flagship=flagship, resamples=20), screen)
+        shown = screen.file.getvalue()
+        assert "on 10 of 30 patients" in shown
+        assert "theirs on 10 patients and 20 images" in " ".join(shown.split())
+        assert "Compared are 10 in predictions" in shown  # few, as the page says
+
+
+def test_the_terminal_is_quiet_about_patients_where_all_are_the_same_and_many(tables):
+    entries = [
+        make_entry(Contender(name), WHERE, 0, read_predictions(tables / f"{name}.csv"), of_folds=1)
+        for name in ("ours", "theirs")
+    ]
     screen = Console(file=io.StringIO(), width=200)
-    print_comparison(compare([entries[0], replace(entries[1], images=fewer)], flagship="ours", resamples=20), screen)
-    assert "on 10 of" not in screen.file.getvalue()  # of the ten that it tested, all are shared
-    print_comparison(compare([replace(entries[1], images=fewer), entries[0]], flagship="theirs", resamples=20), screen)
-    assert "on 10 of 30 patients" in screen.file.getvalue()
+    print_comparison(compare(entries, flagship="ours", resamples=20), screen)
+    shown = screen.file.getvalue()
+    assert "Few patients" not in shown
+    assert "Not the same" not in shown
+    assert not re.search(r"\(0\.\d\d to", shown)  # as many decimals as the scores
+
+
+def test_many_tools_have_a_folder_whose_name_fits(tables):
+    others = [tables / f"a_tool_with_a_rather_long_name_{number}.csv" for number in range(12)]
+    for path in others:
+        table(0.5, 1).to_csv(path, index=False)
+    evaluate_command(tables / "ours.csv", against=others, resamples=0)
+    folder = next(path for path in tables.iterdir() if path.is_dir())
+    assert folder.name.startswith("ours_against_12_others_")
+    assert (folder / "report.html").is_file()
+    assert _folder_name(["a", "b"]) == "a_against_b"
+    names = [["肌炎" * 60, "b"], ["肌炎" * 60, "c"]]
+    assert len({_folder_name(one) for one in names}) == 2
+    assert all(len(_folder_name(one).encode()) < 120 for one in names)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(tables, monkeypatch):
+    monkeypatch.setattr("myosono.evaluation.comparison.compare", lambda *_, **__: pytest.fail("the work was begun"))
+    (tables / "file").write_text("")
+    for out in (tables / "file", tables / "file" / "inside"):
+        with pytest.raises(UsageError, match=r"cannot be made.*--out"):
+            evaluate_command(tables / "ours.csv", against=[tables / "theirs.csv"], out=out, resamples=0)
+
+
+def test_rounded_tables_are_compared_and_said_to_be(tables, capsys):
+    table(0.5, 1).round(2).to_csv(tables / "theirs.csv", index=False)
+    evaluate_command(tables / "ours.csv", against=[tables / "theirs.csv"], resamples=0)
+    assert "theirs: The probabilities are rounded to 2 decimals" in " ".join(capsys.readouterr().out.split())
+    page = (tables / "ours_against_theirs" / "report.html").read_text(encoding="utf-8")
+    assert "theirs: The probabilities are rounded" in page
 
 
 def test_seeds_that_differ_in_whether_they_leak_are_one_condition(tables):

@@ -110,3 +110,21 @@ def test_no_order_of_probabilities_is_turned(one, other):
     first, second = without_noise(np.array([one, other]))
     assert (first <= second) if one <= other else (first >= second)
     assert first == pytest.approx(one, rel=1e-9)
+
+
+def test_images_without_a_muscle_are_no_muscle(make):
+    """They had been pooled to one more muscle of their patient."""
+    rows = make(12, validation=False)
+    bare = rows["muscle"] == "T"
+    found = evaluate(
+        rows.assign(muscle=rows["muscle"].where(~bare, ""), side=rows["side"].where(~bare, "")), resamples=0
+    )
+    alone = evaluate(rows[~bare], resamples=0)
+    assert found.levels["muscle"] == alone.levels["muscle"]
+    assert found.levels["image"].units == len(rows)
+    assert found.levels["patient"] == evaluate(rows, resamples=0).levels["patient"]
+    assert f"{int(bare.sum())} of {len(rows)} test images name no muscle" in " ".join(found.warnings)
+    nameless = evaluate(rows.assign(muscle=""), resamples=0)
+    assert "muscle" not in nameless.levels
+    assert "name no muscle" not in " ".join(nameless.warnings)
+    assert len(units_at("muscle", check_predictions(rows.assign(muscle="")))) == 0

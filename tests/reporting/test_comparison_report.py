@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,11 @@ import pandas as pd
 import pytest
 
 from myosono.errors import RunError
+from myosono.evaluation import Estimate
 from myosono.evaluation.comparison import Condition, Contender, compare, make_entry
 from myosono.evaluation.table import check_predictions
 from myosono.reporting import write_comparison
+from myosono.reporting.comparison_report import interval_text
 
 FACTS = {
     "command": "myosono compare cohort --models a,b",
@@ -99,5 +102,72 @@ def test_few_patients_are_said(found, tmp_path):
     text = write_comparison(fewer, tmp_path, profiles=PROFILES, facts=FACTS).read_text()
     assert "7 in lung &lt;real&gt; · label · patient split" in text
     assert "fewer than 20 patients are too narrow" in text
-    assert "b on 7 of its 20" in text
-    assert "A part of the patients" not in write_comparison(found, tmp_path, profiles=None, facts=FACTS).read_text()
+    assert "b on 20 patients and 40 images, 7 of these patients shared" in text
+    text = write_comparison(found, tmp_path, profiles=None, facts=FACTS).read_text()
+    assert "Not the same patients" not in text
+    assert "Models on the same patients" in text
+
+
+def predictions(patients: range, skill: float) -> pd.DataFrame:
+    """One image a patient; the later ones are the harder ones."""
+    rng = np.random.default_rng(0)
+    numbers = np.array(patients)
+    logit = skill * (40 - numbers) / 20 * np.where(numbers % 2, 1, -1) + rng.normal(size=len(numbers))
+    p = 1 / (1 + np.exp(-logit))
+    rows = {"patient_id": [f"P{n}" for n in numbers], "image_id": [str(n) for n in numbers]}
+    return pd.DataFrame({**rows, "target": ["xy"[n % 2] for n in numbers], "p_x": 1 - p, "p_y": p})
+
+
+@pytest.mark.parametrize("flagship", ["all", "easy"])
+def test_a_model_that_answered_for_some_patients_is_not_ranked_first_unseen(tmp_path, flagship):
+    condition = Condition("mine", "label", "patient")
+    entries = [
+        make_entry(Contender(name), condition, 0, check_predictions(predictions(patients, 1.0)), of_folds=1)
+        for name, patients in (("all", range(40)), ("easy", range(22)))
+    ]
+    part = compare(entries, flagship=Contender(flagship), resamples=20)
+    scores = {score.contender.model: score for score in part.scores}
+    assert scores["easy"].metrics["image"]["auc"].value > scores["all"].metrics["image"]["auc"].value
+    other = scores["easy" if flagship == "all" else "all"]
+    assert (part.shared_patients(other), part.most_patients(other)) == (22, 40)
+    assert not part.same_units(condition)
+    text = write_comparison(part, tmp_path, profiles=None, facts=FACTS).read_text()
+    assert "Not the same patients" in text
+    assert "all on 40 patients and 40 images" in text
+    assert "easy on 22 patients and 22 images" in text
+    assert "Models on the same patients" not in text
+    table = text.split("<tbody>")[1]
+    assert table.index("<code>all</code>") < table.index("<code>easy</code>")  # though its AUC is lower
+    assert table.index("40 patients") < table.index("22 patients")
+
+
+def test_a_model_that_left_out_images_of_its_patients_is_named_too(tmp_path):
+    condition = Condition("mine", "label", "patient")
+    whole = pd.concat(
+        [predictions(range(30), 1.0), predictions(range(30), 0.5).assign(image_id=lambda d: d.image_id + "b")]
+    )
+    entries = [
+        make_entry(Contender(name), condition, 0, check_predictions(rows), of_folds=1)
+        for name, rows in (("all", whole), ("some", whole[:50]))
+    ]
+    part = compare(entries, flagship=Contender("all"), resamples=0)
+    assert part.shared_patients(part.scores[1]) is None
+    text = write_comparison(part, tmp_path, profiles=None, facts=FACTS).read_text()
+    assert "some on 30 patients and 50 images" in text
+
+
+def test_scores_and_intervals_have_the_same_decimals(found, tmp_path):
+    assert interval_text(Estimate(0.999, 0.9981, 0.9999)) == "0.998 to 0.9999"
+    assert interval_text(Estimate(0.8, 0.7, 1.0)) == "0.700 to 1.000"
+    text = write_comparison(found, tmp_path, profiles=None, facts=FACTS).read_text()
+    assert not re.search(r">\d\.\d\d to ", text)
+
+
+def test_what_was_mended_in_a_table_is_on_the_page(found, tmp_path):
+    facts = {**FACTS, "notes": ["b: rounded to 2 decimals"]}
+    assert "<li>b: rounded" in write_comparison(found, tmp_path, profiles=None, facts=facts).read_text()
+
+
+def test_a_table_that_goes_on_shows_it(found, tmp_path):
+    text = write_comparison(found, tmp_path, profiles=None, facts=FACTS).read_text()
+    assert "background-attachment: local, local, scroll, scroll" in text

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from myosono.errors import RunError
-from myosono.evaluation import Evaluation, evaluate
+from myosono.evaluation import Estimate, Evaluation, evaluate
 from myosono.reporting import write_evaluation_report, write_run_report
+from myosono.reporting.facts import RunFacts
+from myosono.reporting.statements import headline, number
 
 CLASSES = ("Normal", "IBM", "DM")
 
@@ -194,3 +196,21 @@ def test_undefined_figures_are_dashes(tmp_path: Path):
     ).read_text()
     assert "No test patient has class DM" in text
     assert "nan" not in re.sub(r"<[^>]*>", " ", text).lower().split()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_cost_is_said_with_the_input_that_it_was_counted_at(tmp_path: Path, found: Evaluation):
+    """A run at 64 pixels had the cost at 224 as its own."""
+    model = {"name": "stanet_s", "params": 812_344, "macs": 31_000_000, "macs_input": [1, 224, 224]}
+    text = write_run_report(make_run(tmp_path, model=model), found).read_text(encoding="utf-8")
+    assert "31.0 million multiply-accumulates per image at an input of 224 × 224 pixels" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.0, "1.00"), (299 / 300, "0.997"), (0.99996, "> 0.999"), (0.0, "0.00"), (0.001, "0.001")]
+)
+def test_only_what_is_1_or_0_is_said_to_be(found: Evaluation, value: float, said: str):
+    assert number(value) == said
+    level = replace(found.levels["patient"], accuracy=Estimate(value, 0.9951, 0.99996))
+    told = headline(replace(found, levels={**found.levels, "patient": level}), RunFacts())
+    assert f"accuracy {said} (95 % CI 0.995–1.000)" in told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,10 @@ from myosono.provenance import machine, now, versions
 if TYPE_CHECKING:
     from myosono.evaluation import Predictions
     from myosono.evaluation.comparison import Condition
+
+_LONGEST_NAME = 100
+"""In bytes, of the default folder: file systems allow 255, and other files may be named after it."""
+_NAME_ANOTHER = "Name another with --out"
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,12 @@ def evaluate_against(
     others
         More of them, with predictions of the same images.
     out
-        Folder of the report. Default: ``<first>_against_<others>`` beside the first.
+        Folder of the report. Default: ``<first>_against_<others>`` beside the first, shortened where they are many.
 
     Raises
     ------
     UsageError
-        If two sources are called alike.
+        If two sources are called alike, or the folder cannot be written.
     PredictionsError
         If a table cannot be read, has other classes, shares no image with the first, or says something else of an
         image's patient or target.
@@ -61,15 +67,38 @@ def evaluate_against(
         make_entry(Contender(tool.name), where, 0, tool.predictions, of_folds=len(tool.predictions.rows("test").folds))
         for tool in tools
     ]
+    folder = out or first.resolve().with_name(_folder_name([tool.name for tool in tools]))
+    _make_folder(folder)
     found = compare(entries, flagship=Contender(tools[0].name), resamples=resamples, seed=seed, quiet=as_json)
-    folder = out or first.resolve().with_name("_against_".join(tool.name for tool in tools))
     facts: dict[str, Any] = {"command": typed_command(), "created": now(), "versions": versions(), "machine": machine()}
+    facts["notes"] = [f"{tool.name}: {note}" for tool in tools for note in tool.predictions.notes]
     report = write_comparison(found, folder, profiles=None, facts=facts)  # of predictions no cost is known
     if as_json:
         print_json(found.to_dict())
         return
     print_comparison(found, console())
+    for note in facts["notes"]:
+        console().print(note, style="yellow", markup=False)
     written(report, "report")
+
+
+def _folder_name(names: Sequence[str]) -> str:
+    """The tools' names, as far as a folder's name may be long; a hash then tells others of the same first apart."""
+    name = "_against_".join(names)
+    if len(name.encode()) <= _LONGEST_NAME:
+        return name
+    first = names[0].encode()[: _LONGEST_NAME // 2].decode(errors="ignore")
+    return f"{first}_against_{len(names) - 1}_others_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _make_folder(folder: Path) -> None:
+    """Before the work that it is for, so that nothing is lost to a folder that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be made ({error.strerror})", path=folder, remedy=_NAME_ANOTHER) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError("cannot be written (permission denied)", path=folder, remedy=_NAME_ANOTHER)
 
 
 def _read(sources: Sequence[Path]) -> list[_Tool]:

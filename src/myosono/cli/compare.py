@@ -186,20 +186,23 @@ def _profiles(
 
 
 def print_comparison(found: Comparison, screen: Console) -> None:
-    """A table of each condition: scores, and differences from the flagship with corrected p-values."""
+    """A table of each condition: scores, and differences from the flagship with corrected p-values; their limits."""
     from rich.markup import escape
     from rich.table import Table
+
+    from myosono.reporting.comparison_banners import patients_banners
 
     for condition in found.conditions:
         warning = "  [red]this split leaks patients[/]" if condition.leaks else ""
         table = Table(title=escape(condition.label()) + warning, show_lines=True)
         table.add_column("model", overflow="fold")
-        for heading in ("image accuracy", "image AUC", "patient accuracy", "AUC difference", "p"):
+        for heading in ("patients\nimages", "image accuracy", "image AUC", "patient accuracy", "AUC difference", "p"):
             table.add_column(heading, justify="right", no_wrap=heading == "p")
         rows = [score for score in found.scores if score.condition == condition]
         for score, row in zip(rows, (r for r in found.to_rows() if _same(r, condition)), strict=True):
             table.add_row(
                 f"{escape(score.contender.label(recipe=found.several_recipes))}\n[dim]{_extent(score, row)}[/]",
+                f"{score.patients}\n{score.images}",
                 _interval(row, "image_accuracy"),
                 _interval(row, "image_auc"),
                 _interval(row, "patient_accuracy"),
@@ -212,12 +215,14 @@ def print_comparison(found: Comparison, screen: Console) -> None:
         f"{escape(found.flagship.label(recipe=found.several_recipes))}, on the same patients; "
         "p corrected over the models (Holm)."
     )
+    for banner in patients_banners(found):
+        screen.print(f"{banner.title}: {banner.text}", style="yellow", markup=False)
 
 
 def _on_fewer(found: Comparison, score: ModelScore) -> str:
     """Said where a difference rests on a part of the patients alone."""
     shared = found.shared_patients(score)
-    return "" if shared is None else f"\n[yellow]on {shared} of {score.patients} patients[/]"
+    return "" if shared is None else f"\n[yellow]on {shared} of {found.most_patients(score)} patients[/]"
 
 
 def _extent(score: ModelScore, row: Mapping[str, Any]) -> str:
@@ -235,9 +240,11 @@ def _same(row: Mapping[str, Any], condition: Any) -> bool:
 
 
 def _interval(row: Mapping[str, Any], name: str, *, signed: bool = False) -> str:
-    value, lo, hi = row[name], row[f"{name}_lo"], row[f"{name}_hi"]
-    if value is None:
+    from myosono.evaluation import Estimate
+    from myosono.reporting.comparison_report import figure_text, interval_text
+
+    found = Estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"])
+    if found.value is None:
         return ""
-    told, digits = (f"{value:+.3f}", "+.3f") if signed else (f"{value:.3f}", ".2f")
-    span = "" if lo is None else f"\n({lo:{digits}} to {hi:{digits}})"
-    return (told + span).replace("-", "−")
+    span = interval_text(found, signed=signed)
+    return figure_text(found.value, signed=signed) + (f"\n({span})" if span else "")

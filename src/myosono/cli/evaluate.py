@@ -157,7 +157,7 @@ def print_summary(found: Evaluation, to: Console) -> None:
 
 
 def _cell(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "–"
-    interval = "" if estimate.lo is None or estimate.hi is None else f" ({estimate.lo:.2f}–{estimate.hi:.2f})"
-    return f"{estimate.value:.2f}{interval}"
+    from myosono.reporting.statements import interval, number
+
+    span = interval(estimate)
+    return number(estimate.value) + (f" ({span})" if span else "")

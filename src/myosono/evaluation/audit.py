@@ -31,6 +31,8 @@ def find_warnings(
         The test patients.
     """
     return (
+        *predictions.notes,
+        *_without_muscle(predictions),
         *_few_patients(predictions, patients),
         *_shared(find_shared_patients(predictions)),
         *_repeated(predictions),
@@ -38,12 +40,23 @@ def find_warnings(
     )
 
 
+def _without_muscle(predictions: Predictions) -> list[str]:
+    """Only where others name one: a table without muscles has no figures of muscles."""
+    test = predictions.rows("test").table
+    count, of = int((test["muscle"] == "").sum()), len(test)
+    if not 0 < count < of:
+        return []
+    return [
+        f"{count} of {of} test images name no muscle: they count as images and for their patients, but not in the "
+        "figures of muscles."
+    ]
+
+
 def _few_patients(predictions: Predictions, patients: Units) -> list[str]:
     found = []
     if len(patients) < FEW_PATIENTS:
-        found.append(
-            f"Only {len(patients)} test patients: intervals from fewer than {FEW_PATIENTS} patients are too narrow."
-        )
+        people = f"{len(patients)} test patient{'s' if len(patients) > 1 else ''}"
+        found.append(f"Only {people}: intervals from fewer than {FEW_PATIENTS} patients are too narrow.")
     support = np.bincount(patients.targets, minlength=len(predictions.classes))
     for name, count in zip(predictions.classes, support.tolist(), strict=True):
         if count == 0:

@@ -12,7 +12,7 @@ from myosono.evaluation import audit, sections
 from myosono.evaluation.calibration import calibrate_images, calibrate_patients, fit_temperatures
 from myosono.evaluation.conformal import ALPHA
 from myosono.evaluation.intervals import PatientBootstrap
-from myosono.evaluation.levels import LEVELS, Units, units_at
+from myosono.evaluation.levels import LEVELS, units_at
 from myosono.evaluation.patients import patient_results, prediction_set_section
 from myosono.evaluation.result import Evaluation, LevelMetrics, plain
 from myosono.evaluation.table import Predictions, check_predictions
@@ -58,11 +58,11 @@ def evaluate(
     calibrated = calibrate_images(test, temperatures)
     patients = calibrate_patients(test, calibrated, temperatures)
     bootstrap = PatientBootstrap(test.table["patient_id"].tolist(), resamples=resamples, seed=seed)
-    units: dict[str, Units] = {level: units_at(level, test, calibrated) for level in LEVELS}
-    units["patient"] = patients
     has_muscles = bool((test.table["muscle"] != "").any())
     levels: dict[str, LevelMetrics] = {
-        level: sections.level_metrics(units[level], test.classes, bootstrap)
+        level: sections.level_metrics(
+            patients if level == "patient" else units_at(level, test, calibrated), test.classes, bootstrap
+        )
         for level in LEVELS
         if level != "muscle" or has_muscles
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -77,13 +77,17 @@ def units_at(level: Level, predictions: Predictions, probabilities: NDArray[np.f
     ----------
     level
         ``"image"``, ``"muscle"`` or ``"patient"``. Folds are pooled: a patient is one unit, however many folds
-        tested some of its images.
+        tested some of its images. Rows that name no muscle belong to none.
     predictions
         The rows to pool.
     probabilities
         Replaces the table's own, shape ``(rows, classes)``; used for calibrated probabilities.
     """
     table, values = predictions.table, predictions.probabilities if probabilities is None else probabilities
+    if level == "muscle" and (table["muscle"] == "").any():
+        named = (table["muscle"] != "").to_numpy()
+        predictions, values = replace(predictions, table=table[named].reset_index(drop=True)), values[named]
+        table = predictions.table
     patients = table["patient_id"].tolist()
     if level == "image":
         return Units(tuple(patients), predictions.targets, values, np.ones(len(table), dtype=np.intp))

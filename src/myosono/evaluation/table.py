@@ -5,23 +5,20 @@ Everything in this room works from this table alone, so a table that another too
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow
 from numpy.typing import NDArray
 
-from myosono.errors import DAMAGED_TABLE, PredictionsError
+from myosono.errors import PredictionsError
+from myosono.evaluation.table_files import LAYOUT, read_frame
+from myosono.evaluation.table_probabilities import PREFIX, read_probabilities
 
 ROLES = ("validation", "test")
-SUM_TOLERANCE = 1e-3
-_PREFIX = "p_"
 _TEXT_DEFAULTS = {"muscle": "", "side": "", "device": "", "clip": "", "fold": "0", "role": "test"}
-_LAYOUT = "A predictions table has patient_id, target and one p_<class> column per class."
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +35,20 @@ class Predictions:
         The file it came from, or None.
     named
         Whether the table names its images; otherwise ``image_id`` is the row's number.
+    notes
+        What was mended in it, in sentences.
     """
 
     table: pd.DataFrame
     classes: tuple[str, ...]
     source: Path | None = None
     named: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Shape ``(rows, classes)``; each row sums to 1."""
-        return self.table[[_PREFIX + name for name in self.classes]].to_numpy(dtype=np.float64)
+        return self.table[[PREFIX + name for name in self.classes]].to_numpy(dtype=np.float64)
 
     @property
     def targets(self) -> NDArray[np.intp]:
@@ -82,31 +82,7 @@ def read_predictions(path: str | Path, *, classes: Sequence[str] | None = None) 
         If the file cannot be read, or is not a predictions table.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise PredictionsError(f"cannot be read ({error.strerror})", path=path) from error
-    if not content:
-        raise PredictionsError("the file is empty", path=path, remedy=_LAYOUT)
-    try:
-        frame = _read_parquet(content) if content[:4] == b"PAR1" else _read_csv(content)
-    except (*DAMAGED_TABLE, pyarrow.ArrowException) as error:
-        raise PredictionsError(f"neither a Parquet nor a CSV table ({error})", path=path, remedy=_LAYOUT) from error
-    return check_predictions(frame, classes=classes, path=path)
-
-
-def _read_parquet(content: bytes) -> pd.DataFrame:
-    frame = pd.read_parquet(io.BytesIO(content))
-    # Arrow looks at text only when it is used: damage shows here, not in the middle of an evaluation.
-    return frame.astype({name: object for name, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)})
-
-
-def _read_csv(content: bytes) -> pd.DataFrame:
-    text = content.decode("utf-8-sig")
-    header = text.split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    # Text first: a patient called "NA" or "007" must stay what it is.
-    return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
+    return check_predictions(read_frame(path), classes=classes, path=path)
 
 
 def check_predictions(
@@ -151,33 +127,32 @@ def check_predictions(
     table["target"] = _text(frame, "target", path)
     _check_members(table["role"], ROLES, "role", path, "Leave out the rows of training images.")
     _check_members(table["target"], names, "target", path, "Name the targets as in the p_<class> columns.")
-    table[[_PREFIX + name for name in names]] = _probabilities(frame, names, path)
+    table[[PREFIX + name for name in names]], notes = read_probabilities(frame, names, path)
     _check_once_per_fold(table, path)
     _check_one_target(table, path)
-    return Predictions(table, names, path, named="image_id" in frame)
+    return Predictions(table, names, path, named="image_id" in frame, notes=notes)
 
 
 def _class_names(frame: pd.DataFrame, classes: Sequence[str] | None, path: Path | None) -> tuple[str, ...]:
     columns = [str(column) for column in frame.columns]
-    found = tuple(column.removeprefix(_PREFIX) for column in columns if column.startswith(_PREFIX))
-    if len(set(columns)) < len(columns):
-        raise PredictionsError("two columns have the same name", path=path)
+    found = tuple(column.removeprefix(PREFIX) for column in columns if column.startswith(PREFIX))
+    again = [name for place, name in enumerate(columns) if name in columns[:place]]
+    if again:
+        raise PredictionsError(f"two columns have the same name, {again[0]}", path=path, remedy="Rename one of them")
     names = found if classes is None else tuple(classes)
-    _require_columns(frame, [_PREFIX + name for name in names], path)
+    _require_columns(frame, [PREFIX + name for name in names], path)
     extra = [name for name in found if name not in names]
     if extra:
         raise PredictionsError(f"column p_{extra[0]} is for none of the classes {', '.join(names)}", path=path)
     if len(names) < 2 or len(set(names)) < len(names):
-        raise PredictionsError(
-            f"found {len(names)} p_<class> columns; at least 2 are needed", path=path, remedy=_LAYOUT
-        )
+        raise PredictionsError(f"found {len(names)} p_<class> columns; at least 2 are needed", path=path, remedy=LAYOUT)
     return names
 
 
 def _require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path | None) -> None:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        raise PredictionsError(f"column {missing[0]} is missing", path=path, remedy=_LAYOUT)
+        raise PredictionsError(f"column {missing[0]} is missing", path=path, remedy=LAYOUT)
 
 
 def _text(frame: pd.DataFrame, column: str, path: Path | None, *, empty: bool = False) -> list[str]:
@@ -198,30 +173,6 @@ def _check_members(values: pd.Series, allowed: Sequence[str], column: str, path:
             f"column {column} holds {values[wrong[0]]!r} in row {wrong[0] + 1}, which is none of {', '.join(allowed)}"
         )
         raise PredictionsError(reason, path=path, remedy=remedy)
-
-
-def _probabilities(frame: pd.DataFrame, names: Sequence[str], path: Path | None) -> NDArray[np.float64]:
-    columns = []
-    for name in names:
-        values = frame[_PREFIX + name]
-        if not pd.api.types.is_numeric_dtype(values):
-            values = pd.to_numeric(values.astype(str).str.replace(",", ".", regex=False), errors="coerce")
-        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        wrong = np.flatnonzero(~((numbers >= -1e-6) & (numbers <= 1 + SUM_TOLERANCE)))
-        if len(wrong):
-            given = frame[_PREFIX + name].iloc[wrong[0]]
-            reason = f"column {_PREFIX}{name} holds {given!s:.40} in row {wrong[0] + 1}, which is no probability"
-            raise PredictionsError(reason, path=path, remedy="Probabilities lie between 0 and 1.")
-        columns.append(numbers.clip(min=0))
-    stacked = np.stack(columns, axis=1)
-    sums = stacked.sum(axis=1)
-    off = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
-    if len(off):
-        reason = f"columns p_{names[0]}..p_{names[-1]} sum to {sums[off[0]]:.4g} in row {off[0] + 1}"
-        raise PredictionsError(
-            reason, path=path, remedy="Each row's probabilities must sum to 1 (softmax, not logits)."
-        )
-    return np.asarray(stacked / sums[:, None], dtype=np.float64)
 
 
 def _check_once_per_fold(table: pd.DataFrame, path: Path | None) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 from markupsafe import Markup
 
 from myosono.evaluation import Estimate
-from myosono.evaluation.comparison import UNKNOWN_SPLIT, Comparison, Condition, ModelScore, PairedDifference
+from myosono.evaluation.comparison import Comparison, Condition, ModelScore, PairedDifference
 from myosono.evaluation.figures.forest import draw_forest
 from myosono.evaluation.figures.tradeoff import Point, draw_tradeoff
-from myosono.evaluation.intervals import FEW_PATIENTS
+from myosono.evaluation.wording import end_text, share_text
+from myosono.reporting.comparison_banners import comparison_banners
 from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
-from myosono.reporting.statements import Banner
 
 Profiles = Mapping[str, Mapping[str, Any]]
 
@@ -39,6 +39,7 @@ _FACTS: Mapping[str, Any] = {
     "cohort": "",
     "simulated": False,
     "failed": {},
+    "notes": [],
 }
 
 
@@ -58,8 +59,8 @@ def write_comparison(
         By model: ``macs, latency_ms, file_bytes``, as `myosono profile` measures them. A model without a profile, such
         as an estimator, is left out of the figures of cost, and the page says so.
     facts
-        ``command, created, versions, machine, cohort, simulated`` and ``failed`` (errors by cell); what is absent is
-        left out of the page.
+        ``command, created, versions, machine, cohort, simulated``, ``failed`` (errors by cell) and ``notes`` (what was
+        mended in the tables); what is absent is left out of the page.
     missing_profile_reason
         Why there are no ``profiles``.
 
@@ -91,34 +92,35 @@ def render_comparison(
     return environment.get_template("comparison.html").render(
         found=found,
         facts=known,
-        banners=_banners(found, known),
+        banners=comparison_banners(found, known),
         metrics=METRICS,
         flagship=found.flagship.label(recipe=found.several_recipes),
         sections=[_section(found, condition, profiles or {}) for condition in found.conditions],
         pooled=[_differences(found, pool) for pool in pools],
         missing=None if profiles else missing_profile_reason,
+        same_patients=all(map(found.same_units, found.conditions)),
     )
 
 
 def figure_text(value: float | None, *, signed: bool = False) -> str:
-    """Three decimals, with a true minus sign.
+    """Three decimals, with a true minus sign; 1.000 is said only of what is 1.
 
     Examples
     --------
-    >>> figure_text(0.81249), figure_text(-0.02, signed=True), figure_text(None)
-    ('0.812', '−0.020', '–')
+    >>> figure_text(0.81249), figure_text(0.9996), figure_text(-0.02, signed=True), figure_text(None)
+    ('0.812', '0.9996', '−0.020', '–')
     """
     if value is None:
         return "–"
-    return (f"{value:+.3f}" if signed else f"{value:.3f}").replace("-", "−")
+    return (f"{value:+.3f}" if signed else share_text(value, 3)).replace("-", "−")
 
 
 def interval_text(estimate: Estimate, *, signed: bool = False) -> str:
     """The 95 % interval, or nothing."""
     if estimate.lo is None or estimate.hi is None:
         return ""
-    digits = "+.3f" if signed else ".2f"
-    return f"{estimate.lo:{digits}} to {estimate.hi:{digits}}".replace("-", "−")
+    lo, hi = (f"{end:+.3f}" if signed else end_text(end, 3) for end in (estimate.lo, estimate.hi))
+    return f"{lo} to {hi}".replace("-", "−")
 
 
 def p_text(value: float | None) -> str:
@@ -144,13 +146,23 @@ def _section(found: Comparison, condition: Condition, profiles: Profiles) -> dic
                 plots.append(Markup(draw_tradeoff(points, cost=label, score=name)))
     return {
         "condition": condition,
-        "scores": sorted(scores, key=lambda one: -(one.metrics["image"]["auc"].value or 0.0)),
+        "scores": _ranked(scores),
         "paired": _differences(found, (condition,)),
         "plots": plots,
         "without_cost": sorted({score.contender.model for score in scores} - set(profiles)) if profiles else [],
         "delong": [test for test in found.delong if test.condition == condition],
         "binary": len({test.positive for test in found.delong if test.condition == condition}) == 1,
     }
+
+
+def _ranked(scores: Sequence[ModelScore]) -> list[ModelScore]:
+    """The best first, but never one that answered for fewer patients or images before one that answered for all."""
+    most = max((score.patients, score.images) for score in scores)
+
+    def place(score: ModelScore) -> tuple[bool, float]:
+        return (score.patients, score.images) < most, -(score.metrics["image"]["auc"].value or 0.0)
+
+    return sorted(scores, key=place)
 
 
 def _differences(found: Comparison, conditions: tuple[Condition, ...]) -> dict[str, Any]:
@@ -176,52 +188,3 @@ def _points(
             spent = float(profiles[one.model][cost]) / unit
             points.append(Point(label, spent, value, one.pretrained, one == found.flagship))
     return points
-
-
-def _banners(found: Comparison, facts: Mapping[str, Any]) -> list[Banner]:
-    banners = []
-    leaking = [condition.label() for condition in found.conditions if condition.leaks]
-    if leaking:
-        text = (
-            f"In {'; '.join(leaking)} (red below), images of one patient are trained on and tested. These figures tell "
-            "how well a network knows a patient again, not how well it does on a new one."
-        )
-        banners.append(Banner("red", "A split that leaks", text))
-    if any(condition.split == UNKNOWN_SPLIT for condition in found.conditions):
-        text = (
-            "The tables cannot tell what the tools were trained on. The figures hold for new patients only if no "
-            "tested patient was among the training patients of any of them."
-        )
-        banners.append(Banner("amber", "Unknown split", text))
-    if facts["simulated"]:
-        text = "Made by this package's simulation, for testing and demonstration; no evidence about patients."
-        banners.append(Banner("amber", "Simulated images", text))
-    if facts["failed"] or not all(score.complete for score in found.scores):
-        text = "Some folds are missing below: what a model lacks is left out of its differences, for the flagship too."
-        banners.append(Banner("amber", "Not finished", text))
-    parts = [
-        f"{score.contender.label(recipe=found.several_recipes)} on {shared} of its {score.patients}"
-        for score in found.scores
-        if (shared := found.shared_patients(score)) is not None
-    ]
-    if parts:
-        text = f"Some differences rest on the patients that both tested: {'; '.join(parts)}. The scores are of all."
-        banners.append(Banner("amber", "A part of the patients", text))
-    few = _few(found)
-    if few:
-        text = (
-            f"Compared are {'; '.join(f'{count} in {name}' for name, count in few.items())}: intervals from fewer than "
-            f"{FEW_PATIENTS} patients are too narrow, and one that leaves 0 out may be chance."
-        )
-        banners.append(Banner("amber", "Few patients", text))
-    return banners
-
-
-def _few(found: Comparison) -> dict[str, int]:
-    """Conditions with few patients, and how many the smallest comparison there has."""
-    fewest: dict[str, int] = {}
-    for condition in found.conditions:
-        pairs = [one.patients for one in found.paired if one.conditions == (condition,)]
-        scores = [score.patients for score in found.scores if score.condition == condition]
-        fewest[condition.label()] = min(pairs or scores)
-    return {name: count for name, count in fewest.items() if count < FEW_PATIENTS}

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from myosono.evaluation import Estimate
+from myosono.evaluation.intervals import FEW_PATIENTS
 from myosono.faithfulness import Example, HeatMapStudy
 from myosono.faithfulness.figures import draw_curves, draw_randomisation
 from myosono.faithfulness.result import METRICS, Metric
 from myosono.reading.overlay import SHRINKAGE_LABEL
 from myosono.reporting.heat_map_panel import draw_panel
 from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
-from myosono.reporting.statements import Banner, interval, number
+from myosono.reporting.statements import Banner
 from myosono.reporting.stress_report import signed
 
 STEM = "heat_maps"
@@ -25,11 +27,20 @@ METRIC_TITLES: dict[Metric, str] = {
     "insertion_grey": "Insertion into grey ↑",
     "road": "ROAD ↑",
 }
+DIGITS = 3
+"""Decimals of the figures: what is 0 at these decides nothing."""
 _SMALLER_IS_BETTER = ("deletion",)
 
 
-def write_heat_maps(out_dir: str | Path, study: HeatMapStudy, examples: Sequence[Example]) -> Path:
+def write_heat_maps(
+    out_dir: str | Path, study: HeatMapStudy, examples: Sequence[Example], *, chance: float | None = None
+) -> Path:
     """Write ``heat_maps.{html,csv,json}``, curves and randomisation as CSV, ``examples.png``; return the page's path.
+
+    Parameters
+    ----------
+    chance
+        Accuracy of a network that has learned nothing, if known.
 
     Raises
     ------
@@ -38,7 +49,7 @@ def write_heat_maps(out_dir: str | Path, study: HeatMapStudy, examples: Sequence
     """
     panel = _png(study, examples)
     files: dict[str, str | bytes] = {
-        f"{STEM}.html": render_heat_maps(study, panel),
+        f"{STEM}.html": render_heat_maps(study, panel, chance=chance),
         f"{STEM}.json": json_text(study.to_dict()),
         f"{STEM}.csv": csv_text(study.to_rows()),
         f"{STEM}_curves.csv": csv_text(study.to_curve_rows()),
@@ -50,16 +61,17 @@ def write_heat_maps(out_dir: str | Path, study: HeatMapStudy, examples: Sequence
     return Path(out_dir) / f"{STEM}.html"
 
 
-def render_heat_maps(study: HeatMapStudy, panel: bytes) -> str:
+def render_heat_maps(study: HeatMapStudy, panel: bytes, *, chance: float | None = None) -> str:
     """The page as HTML text; ``panel`` is the picture of the examples, PNG."""
     environment = page_environment(minus=minus, spanned=spanned, signed=signed)
     return environment.get_template("heat_maps.html").render(
         study=study,
-        banners=heat_map_banners(study),
+        banners=heat_map_banners(study, chance=chance),
         findings=findings(study),
         metrics=METRICS,
         titles=METRIC_TITLES,
         verdict=verdict,
+        digits=DIGITS,
         curves=draw_curves(study),
         randomisation=draw_randomisation(study) if study.similarities else "",
         panel=base64.b64encode(panel).decode("ascii"),
@@ -68,8 +80,8 @@ def render_heat_maps(study: HeatMapStudy, panel: bytes) -> str:
 
 
 def minus(value: float | None, digits: int) -> str:
-    """A number that may be negative, for print."""
-    return number(value, digits).replace("-", "−")
+    """A number that may be negative, for print; no share, so that a 0 among its like is told as they are."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def spanned(estimate: Estimate, digits: int) -> str:
@@ -80,11 +92,19 @@ def spanned(estimate: Estimate, digits: int) -> str:
     >>> spanned(Estimate(0.0, -0.1, 0.2), 2)
     '−0.10 to 0.20'
     """
-    return interval(estimate, digits).replace("–", " to ").replace("-", "−")
+    if estimate.lo is None or estimate.hi is None:
+        return ""
+    return f"{minus(estimate.lo, digits)} to {minus(estimate.hi, digits)}"
 
 
-def heat_map_banners(study: HeatMapStudy) -> list[Banner]:
-    """Banners in order of gravity."""
+def heat_map_banners(study: HeatMapStudy, *, chance: float | None = None) -> list[Banner]:
+    """Banners in order of gravity.
+
+    Parameters
+    ----------
+    chance
+        Accuracy of a network that has learned nothing, if known.
+    """
     banners = []
     if study.leaks:
         text = "Test images show patients that the network was trained on; maps of new patients may be less faithful."
@@ -92,7 +112,31 @@ def heat_map_banners(study: HeatMapStudy) -> list[Banner]:
     if study.simulated:
         text = "Made by this package's simulation. Nothing here is evidence about patients."
         banners.append(Banner("amber", "Simulated images", text))
+    if chance is not None and near_chance(study.accuracy, chance, study.patients):
+        text = (
+            f"The network is right on {study.accuracy:.0%} of these images; guessing the most common class gives "
+            f"{chance:.0%}, and {study.patients} patients cannot tell the two apart. A map of a network that has "
+            "learned nothing explains nothing."
+        )
+        banners.append(Banner("amber", "Near chance", text))
+    if study.patients < FEW_PATIENTS:
+        text = (
+            f"Only {study.patients} test patients: intervals from fewer than {FEW_PATIENTS} patients are too narrow, "
+            "and one that leaves 0 out may be chance."
+        )
+        banners.append(Banner("amber", "Few patients", text))
     return banners
+
+
+def near_chance(accuracy: float, chance: float, patients: int) -> bool:
+    """Whether an accuracy lies within two standard errors above chance; images of a patient count once.
+
+    Examples
+    --------
+    >>> near_chance(0.45, 0.25, 8), near_chance(0.84, 0.4, 21)
+    (True, False)
+    """
+    return bool(accuracy <= chance + 2 * math.sqrt(chance * (1 - chance) / max(patients, 1)))
 
 
 def findings(study: HeatMapStudy) -> list[str]:
@@ -108,8 +152,11 @@ def findings(study: HeatMapStudy) -> list[str]:
 
 
 def verdict(metric: str, change: Estimate) -> str:
-    """``better``, ``worse``, or ``undecided`` where the interval holds 0 or is missing."""
+    """``better``, ``worse``, or ``undecided`` where the interval holds 0, is missing, or all is 0 as it is shown."""
     if change.value is None or change.lo is None or change.hi is None or change.lo <= 0 <= change.hi:
+        return "undecided"
+    value, lo, hi = (round(part, DIGITS) for part in (change.value, change.lo, change.hi))
+    if value == 0 or lo == hi == 0:
         return "undecided"
     return "better" if (change.value < 0) == (metric in _SMALLER_IS_BETTER) else "worse"
 

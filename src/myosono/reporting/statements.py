@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from myosono.evaluation import Estimate, Evaluation
+from myosono.evaluation.wording import end_text, share_text
 from myosono.reporting.facts import RunFacts
 
 _SPLITS = {"patient": "patient-level", "image": "image-level", "published": "published"}
@@ -22,14 +23,14 @@ class Banner:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number for print, or a dash.
+    """A number for print, or a dash; 1.00 and 0.00 are said only of what is 1 or 0.
 
     Examples
     --------
-    >>> number(0.8125), number(None)
-    ('0.81', '–')
+    >>> number(0.8125), number(299 / 300), number(None)
+    ('0.81', '0.997', '–')
     """
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else share_text(value, digits)
 
 
 def interval(estimate: Estimate, digits: int = 2) -> str:
@@ -42,7 +43,7 @@ def interval(estimate: Estimate, digits: int = 2) -> str:
     """
     if estimate.lo is None or estimate.hi is None:
         return ""
-    return f"{estimate.lo:.{digits}f}–{estimate.hi:.{digits}f}"
+    return f"{end_text(estimate.lo, digits)}–{end_text(estimate.hi, digits)}"
 
 
 def split_kind(evaluation: Evaluation, facts: RunFacts) -> str | None:

@@ -7,12 +7,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from myosono.evaluation import Estimate
 from myosono.evaluation.comparison import Condition, Contender, PairedDifference
 from myosono.evaluation.figures.forest import draw_forest
 from myosono.evaluation.figures.style import ACCENT, SECOND
-from myosono.evaluation.figures.tradeoff import Point, draw_tradeoff, front
+from myosono.evaluation.figures.tradeoff import Point, cost_ticks, draw_tradeoff, front
 
 SET = Condition("cohort", "label", "patient")
 
@@ -64,3 +66,25 @@ def test_tradeoff_names_every_model_once_and_repeats_itself(seed: int):
     assert draw_tradeoff(points, cost="MMAC", score="macro-AUC") == svg
     places = np.array([tuple(map(float, found)) for found in re.findall(r"translate\(([\d.]+) ([\d.]+)\)", svg)])
     assert len(np.unique(places, axis=0)) == len(places)
+
+
+@given(st.floats(1e-3, 1e6), st.floats(1.002, 1e8))
+def test_the_axis_of_cost_has_numbers_wherever_the_costs_lie(lo: float, times: float):
+    """Between 31 and 69 millions there is no power of ten, and the axis had no number at all."""
+    found = cost_ticks(lo, lo * times)
+    assert 2 <= len(found) <= 12
+    assert found == sorted(set(found))
+    assert all(lo <= value <= lo * times for value in found)
+
+
+def test_the_numbers_are_written_below_the_axis():
+    points = [Point("a", 31e0, 0.9), Point("b", 61.0, 0.8)]
+    assert {"40", "60"} <= set(texts(draw_tradeoff(points, cost="MMAC", score="macro-AUC")))
+    assert len(texts(draw_tradeoff(points[:1], cost="MMAC", score="macro-AUC"))) > 4
+
+
+def test_a_name_that_does_not_fit_is_drawn_all_the_same():
+    names = [f"a_network_{n} (pretrained) · with_a_rather_long_recipe_name" for n in range(30)]
+    points = [Point(name, 50 + n / 100, 0.9 + n / 1e4) for n, name in enumerate(names)]
+    written = "".join(texts(draw_tradeoff(points, cost="MMAC", score="macro-AUC"))).replace(" ", "")
+    assert all(name.replace(" ", "") in written for name in names)

@@ -115,10 +115,21 @@ class Comparison:
         return [one for one in self.paired if (one.conditions, one.level, one.metric) == wanted]
 
     def shared_patients(self, score: ModelScore) -> int | None:
-        """Patients behind a contender's differences, if they are fewer than those that it was scored on."""
+        """Patients behind a contender's differences, if they are fewer than it or the flagship was scored on."""
         pairs = self.differences([score.condition], "image", "auc")
         shared = next((one.patients for one in pairs if one.contender == score.contender), score.patients)
-        return shared if shared < score.patients else None
+        return shared if shared < self.most_patients(score) else None
+
+    def most_patients(self, score: ModelScore) -> int:
+        """Patients that the contender or the flagship was scored on, whichever are more."""
+        mine = (one for one in self.scores if (one.contender, one.condition) == (self.flagship, score.condition))
+        return max(score.patients, *(one.patients for one in mine), 0)
+
+    def same_units(self, condition: Condition) -> bool:
+        """Whether all contenders were scored on the same patients and as many images: else no rank is due."""
+        scores = [score for score in self.scores if score.condition == condition]
+        counts = {(score.patients, score.images) for score in scores}
+        return len(counts) == 1 and all(self.shared_patients(score) is None for score in scores)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, text and numbers, ready for ``json.dumps(..., allow_nan=False)``."""

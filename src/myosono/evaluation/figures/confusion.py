@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from myosono.evaluation.figures.style import ACCENT, drawing, to_svg
 from myosono.evaluation.result import LevelMetrics
+from myosono.evaluation.wording import percent_text
 
 
 def draw_confusion(level: LevelMetrics, title: str) -> str:
@@ -39,7 +40,7 @@ def draw_confusion(level: LevelMetrics, title: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return "–" if np.isnan(share) else f"{share:.0%}"
+    return "–" if np.isnan(share) else percent_text(share)
 
 
 def _cell(row: int, column: int, share: float) -> Rectangle:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, get_font_names
+from matplotlib.textpath import TextPath
 
 INK, QUIET, LINE, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 ACCENT, SECOND = "#0072b2", "#d55e00"
@@ -25,8 +30,19 @@ _VARIABLES = {INK: "var(--ink)", QUIET: "var(--quiet)", LINE: "var(--line)", PAP
 _PALETTE = ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#56b4e9", "#d55e00", "#999999", "#f0e442")
 DASHES: tuple[object, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 
+# For names that DejaVu lacks, by what systems bring along.
+_FALLBACKS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+)
+
 _RC: Any = {
-    "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called "$x$"
@@ -54,14 +70,95 @@ _RC: Any = {
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each class, in the classes' order."""
-    return {name: _PALETTE[place % len(_PALETTE)] for place, name in enumerate(names)}
+    """A colour for each class, in the classes' order; past the palette's end its colours come again, darker.
+
+    Examples
+    --------
+    >>> found = colours([f"class {number}" for number in range(12)])
+    >>> found["class 0"], found["class 8"], len(set(found.values()))
+    ('#0072b2', '#004165', 12)
+    """
+    return {name: _shade(*divmod(place, len(_PALETTE))) for place, name in enumerate(names)}
+
+
+def _shade(again: int, place: int) -> str:
+    red, green, blue = to_rgb(_PALETTE[place])
+    darker = 0.57**again
+    return str(to_hex((darker * red, darker * green, darker * blue)))
+
+
+def dashes(place: int) -> Any:
+    """A line style for each class; two of one colour, lighter and darker, never have the same."""
+    return DASHES[(place + place // len(_PALETTE)) % len(DASHES)]
+
+
+def legend_columns(names: Sequence[str], size: float, width: float) -> int:
+    """Columns of a legend that fits into a width.
+
+    Parameters
+    ----------
+    size, width
+        Of the font and of the legend, in points.
+
+    Examples
+    --------
+    >>> legend_columns(["Normal", "IBM"], 9, 600), legend_columns(["Immune-mediated necrotizing myopathy"] * 5, 9, 600)
+    (2, 2)
+    """
+    widest = max((text_width(name, size) for name in names), default=0.0) + 4.6 * size  # handle and gaps
+    return max(1, min(len(names), int(width / widest)))
+
+
+@cache
+def _families() -> list[str]:
+    """The font, and what is installed of fonts for names that it lacks; an absent one would be told on the terminal."""
+    there = set(get_font_names())
+    return ["DejaVu Sans", *[name for name in _FALLBACKS if name in there]]
+
+
+@cache
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Width of one line in points.
+
+    Parameters
+    ----------
+    size
+        Of the font, in points.
+    """
+    if not text.strip():
+        return 0.0
+    with warnings.catch_warnings():
+        _quieten()
+        path = TextPath((0, 0), text, size=size, prop=FontProperties(family=_families(), weight=weight))
+    return float(path.get_extents().width)
+
+
+def wrapped(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
+    """Lines no wider than ``width`` points where words and hyphens allow it.
+
+    Examples
+    --------
+    >>> wrapped("Immune-mediated necrotizing myopathy", 10.5, 150), wrapped("Normal", 10.5, 10)
+    (['Immune-mediated', 'necrotizing myopathy'], ['Normal'])
+    """
+    lines = [""]
+    for part in re.findall(r"[^\s-]+-?|-|\s+", " ".join(text.split())):
+        if lines[-1] and text_width((lines[-1] + part).rstrip(), size, weight) > width:
+            lines.append("")
+        lines[-1] += part if lines[-1] else part.lstrip()
+    return [line.rstrip() for line in lines if line.strip()] or [text]
+
+
+def _quieten() -> None:
+    # Text stays text in the SVG: the reader's browser has the glyphs that matplotlib measures without.
+    warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from", category=UserWarning)
 
 
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure of ``width`` x ``height`` inches in the house style."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context({**_RC, "font.family": _families()}), warnings.catch_warnings():
+        _quieten()
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_alpha(0)
@@ -84,7 +181,7 @@ def to_svg(figure: Figure, description: str) -> str:
         What a reader who cannot see the figure should know.
     """
     buffer = io.StringIO()
-    with mpl.rc_context(_RC):
+    with mpl.rc_context({**_RC, "font.family": _families()}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
