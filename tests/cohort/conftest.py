@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -75,3 +76,28 @@ def manifest_folder(tmp_path: Path, make_speckle: Callable[..., NDArray[np.uint8
         rows.append((f"images/{label}/{file.name}", label, str(patient)))
     pd.DataFrame(rows, columns=["file", "label", "patient_id"]).to_csv(root / "index.csv", index=False)
     return root
+
+
+@pytest.fixture
+def build(  # type: ignore[no-untyped-def]
+    tmp_path: Path, make_table: Callable[..., pd.DataFrame], make_speckle: Callable[..., NDArray[np.uint8]]
+):
+    """A cohort of 24 patients, 3 images each, after ``change`` of its table; ``facts`` go into ``cohort.json``."""
+
+    def _build(change=lambda table: table, pixels=make_speckle, **facts):  # type: ignore[no-untyped-def]
+        from myosono.cohort import CohortInfo, write_cohort
+        from myosono.hashing import sha256_file
+
+        folder = tmp_path / "cohort"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "images").mkdir(parents=True)
+        table = change(make_table(patients_per_class=6, images_per_patient=3))
+        for number, row in enumerate(table.index):
+            image = pixels(number)
+            table.loc[row, "file"] = f"images/{number:04d}.png"
+            Image.fromarray(image).save(folder / table.loc[row, "file"])
+            table.loc[row, "sha256"] = sha256_file(folder / table.loc[row, "file"])
+            table.loc[row, ["height", "width"]] = image.shape
+        return write_cohort(folder, table, CohortInfo("planted", **facts), allow_label_conflicts=True)
+
+    return _build

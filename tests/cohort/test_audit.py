@@ -14,30 +14,11 @@ from typer.testing import CliRunner
 
 from myosono.cli.audit import audit_command
 from myosono.cli.import_ import import_command
-from myosono.cohort import Cohort, CohortInfo, Split, make_split, write_cohort
+from myosono.cohort import Cohort, Split, make_split
 from myosono.cohort.audit import AuditResult, SplitAudit, audit_cohort
 from myosono.cohort.audit.findings import find
 from myosono.cohort.near_duplicates import dhash, fingerprint, similar_pairs, similarity_groups
 from myosono.errors import CohortError, MyosonoError, SplitError, UsageError
-from myosono.hashing import sha256_file
-
-
-@pytest.fixture
-def build(tmp_path, make_table, make_speckle):
-    def _build(change=lambda table: table, pixels=make_speckle) -> Cohort:
-        folder = tmp_path / "cohort"
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "images").mkdir(parents=True)
-        table = change(make_table(patients_per_class=6, images_per_patient=3))
-        for number, row in enumerate(table.index):
-            image = pixels(number)
-            table.loc[row, "file"] = f"images/{number:04d}.png"
-            Image.fromarray(image).save(folder / table.loc[row, "file"])
-            table.loc[row, "sha256"] = sha256_file(folder / table.loc[row, "file"])
-            table.loc[row, ["height", "width"]] = image.shape
-        return write_cohort(folder, table, CohortInfo("planted"), allow_label_conflicts=True)
-
-    return _build
 
 
 def shuffled_names(table: pd.DataFrame) -> pd.DataFrame:
@@ -91,6 +72,7 @@ def test_planted_duplicates_across_roles_and_labels(build, make_speckle):
     result = audit_cohort(cohort.folder, quiet=True)
     assert (result.lookalikes.pairs, result.lookalikes.across_labels) == (1, 1)
     first, second = cohort.table["image_id"].iloc[[0, 20]]
+    assert [pair[:2] for pair in result.lookalikes.patient_pairs] == [(first, second)]
     assert result.lookalikes.examples == ((first, second),)
     assert any(item.subject == "near-duplicates" and first in item.message for item in result.findings)
 
@@ -181,6 +163,19 @@ def test_pairs_match_a_plain_loop(make_speckle):
     assert len(set(similarity_groups(60, pairs))) == 30
     assert similar_pairs(prints[:1]) == []
     assert similar_pairs([fingerprint(np.zeros((20, 20), np.uint8))] * 2) == []
+
+
+def test_pairs_of_many_like_frames_are_those_of_one_product(make_speckle):
+    """More candidates than are compared at a time: the frames of a clip, whose pairs had been gathered all at once."""
+    rng = np.random.default_rng(0)
+    base = make_speckle(0).astype(int)
+    prints = [fingerprint(np.clip(base + rng.integers(-4, 5, base.shape), 0, 255).astype(np.uint8)) for _ in range(120)]
+    pairs = similar_pairs(prints)
+    thumbnails = np.stack([item.thumbnail for item in prints])
+    first, second = np.array([pair.first for pair in pairs]), np.array([pair.second for pair in pairs])
+    assert len(pairs) > 4096
+    together = np.einsum("ij,ij->i", thumbnails[first], thumbnails[second])
+    assert [pair.correlation for pair in pairs] == together.tolist()
 
 
 def run(command, *arguments):  # type: ignore[no-untyped-def]

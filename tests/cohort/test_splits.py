@@ -108,6 +108,8 @@ def test_patients_in_two_classes_stay_together(make_table):
         ({"folds": 1}, "at least 2 folds"),
         ({"validation_fraction": 0.0}, "between 0 and 1"),
         ({"kind": "published"}, "fold files"),
+        ({"seed": -1}, "between 0 and 2147483647, not -1"),
+        ({"seed": 5_000_000_000}, "between 0 and 2147483647"),
     ],
 )
 def test_impossible_requests(make_table, options, message):
@@ -121,6 +123,10 @@ def test_impossible_requests(make_table, options, message):
         ({"role": "exam"}, "unknown role"),
         ({"image_id": "stranger"}, "which the cohort lacks"),
         ({"fold": "x"}, "not a whole number"),
+        ({"fold": 0.5}, "not a whole number: 0.5"),
+        ({"fold": "0.5"}, "not a whole number: 0.5"),
+        ({"fold": float("nan")}, "not a whole number"),
+        ({"fold": 1e300}, "not a whole number"),
     ],
 )
 def test_foreign_split_tables(make_table, change, message):
@@ -129,3 +135,15 @@ def test_foreign_split_tables(make_table, change, message):
         Split.from_table(make_split(table).table.assign(**change), table, "file")
     with pytest.raises(SplitError, match="lacks the column 'role'"):
         Split.from_table(make_split(table).table.drop(columns="role"), table, "file")
+    with pytest.raises(SplitError, match="no rows"):
+        Split.from_table(make_split(table).table.head(0), table, "file")
+
+
+def test_whole_folds_written_as_decimals_are_taken(make_table):
+    table = make_table()
+    split = make_split(table).table
+    pd.testing.assert_frame_equal(Split.from_table(split.assign(fold=split["fold"] * 1.0), table, "file").table, split)
+
+
+def test_the_largest_seed_makes_a_split(make_table):
+    assert make_split(make_table(), seed=2**31 - 1).folds == (0, 1, 2, 3, 4)

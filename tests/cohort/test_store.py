@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from myosono.cohort import Cohort, CohortInfo, new_cohort_folder, validate_table, write_cohort
-from myosono.cohort.folder import check_replaceable
+from myosono.cohort.folder import check_replaceable, require_recorded
 from myosono.errors import CohortError
 from myosono.hashing import sha256_file
 
@@ -153,6 +153,55 @@ def test_what_a_killed_import_left_is_no_obstacle(tmp_path, make_table):
         write_cohort(aside, make_table(), CohortInfo("new"))
     assert sorted(path.name for path in folder.iterdir()) == ["cohort.json", "cohort.parquet", "images"]
     assert list((folder / "images").iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [".partial", ".partial-1-0a1b2c3d"])
+def test_a_worker_of_a_killed_run_finds_no_folder_to_write_to(tmp_path, make_table, left):
+    """It had gone on writing into the next run's folder: pixels of one run under the rows of another."""
+    orphan = tmp_path / "cohort" / left / "images"
+    orphan.mkdir(parents=True)
+    with new_cohort_folder(tmp_path / "cohort") as aside:
+        assert not orphan.exists()
+        with pytest.raises(FileNotFoundError):
+            (orphan / "PM0-0.png").write_bytes(b"of the killed run")
+        write_cohort(aside, make_table(), CohortInfo("new"))
+    assert list((tmp_path / "cohort" / "images").iterdir()) == []
+
+
+def test_a_folder_that_only_looks_like_a_leftover_is_kept(tmp_path):
+    (tmp_path / "cohort" / ".partial-notes").mkdir(parents=True)
+    with pytest.raises(CohortError, match="not part of a cohort"), new_cohort_folder(tmp_path / "cohort"):
+        pass
+    assert (tmp_path / "cohort" / ".partial-notes").is_dir()
+
+
+def test_no_two_runs_write_into_one_folder(tmp_path, make_table):
+    names = set()
+    for _ in range(2):
+        with new_cohort_folder(tmp_path / "cohort", overwrite=True) as aside:
+            names.add(aside.name)
+            write_cohort(aside, make_table(), CohortInfo("new"))
+    assert len(names) == 2
+
+
+def test_files_other_than_those_recorded_are_found(cohort):
+    require_recorded(cohort.folder, cohort.table)
+    path = cohort.path_of("PM0-0")
+    kept = path.read_bytes()
+    path.write_bytes(b"of another run")
+    with pytest.raises(CohortError, match="is not what was written"):
+        require_recorded(cohort.folder, cohort.table)
+    path.write_bytes(kept)
+    path.with_name("stray.png").write_bytes(b"")
+    with pytest.raises(CohortError, match=r"images/stray\.png is in no row"):
+        require_recorded(cohort.folder, cohort.table)
+
+
+def test_an_image_too_large_to_decode_is_an_error_of_its_file(cohort, monkeypatch):
+    """Pillow's DecompressionBombError is no OSError: it had ended the audit with a traceback."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(CohortError, match="cannot be decoded: Image size"):
+        cohort.image("PM0-0")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2, "name": "x"}', '{"format": 1}'])

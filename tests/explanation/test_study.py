@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import warnings
 from dataclasses import replace
 
 import pandas as pd
@@ -13,10 +15,12 @@ from typer.testing import CliRunner
 from myosono.cli.main import app
 from myosono.errors import RunError, UsageError
 from myosono.evaluation import Estimate
+from myosono.evaluation.figures.style import font_families
 from myosono.explanation import METHODS, explain_run
 from myosono.explanation.study import CHECK_IMAGES, check_images
 from myosono.faithfulness.figures import draw_randomisation
 from myosono.faithfulness.result import METRICS
+from myosono.reporting.heat_map_panel import draw_panel
 from myosono.reporting.heat_map_report import findings, heat_map_banners, verdict, write_heat_maps
 
 
@@ -96,6 +100,14 @@ def test_the_page_states_what_was_found_and_labels_shrinkage(found, tmp_path):
     with (tmp_path / "heat_maps_curves.csv").open(newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) == len(METHODS) * 3 * 21
     assert (tmp_path / "examples.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(len(font_families()) == 1, reason="no font with Chinese characters is installed")
+def test_chinese_class_names_stand_on_the_examples(found):
+    study, examples = found
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw_panel(study, [replace(examples[0], truth="皮肌炎", explained="正常")]).savefig(io.BytesIO())
 
 
 def test_no_line_of_the_similarities_leaves_its_panel(found):

@@ -89,3 +89,11 @@ def test_a_file_that_is_no_mapping_is_named(tmp_path, text):
 
 def test_a_number_that_yaml_takes_for_text_is_a_number():
     assert Recipe(model_options={"dropout": "1e-1", "kind": "1e"}).model_options == {"dropout": 0.1, "kind": "1e"}
+
+
+@pytest.mark.parametrize("seed", [-1, 5_000_000_000])
+def test_a_seed_that_the_generators_do_not_take_is_refused(seed):
+    """5000000000 had been a traceback once the split was made."""
+    assert load_recipe(None, {"seed": 2**31 - 1}).seed == 2**31 - 1
+    with pytest.raises(RecipeError, match="seed: Input should be"):
+        load_recipe(None, {"seed": seed})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -14,7 +15,7 @@ from myosono.extras import require_train
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from myosono.cohort.audit import AuditResult
+    from myosono.cohort.audit import AuditResult, SplitAudit
 
 _COLOURS = {"leak": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -29,13 +30,16 @@ def audit_command(
         typer.Option(help="CSV or Parquet with image_id, fold, role."),
     ] = None,
     folds: Annotated[int, typer.Option(help="Folds of a patient or image split.")] = 5,
-    seed: Annotated[int, typer.Option(help="Seed of a patient or image split.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of a patient or image split, 0 to 2147483647.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything leaks.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")] = False,
 ) -> None:
     """Report patients, muscles and look-alikes shared between roles, shortcuts, label conflicts, unreadable files.
 
-    Works on metadata alone too: what needs pixels is then listed as skipped.
+    Works on metadata alone too: what needs pixels is then listed as not checked. A leak is a patient in two roles, an
+    image in two roles or under two patients byte for byte, or patients that are not known at all. Look-alikes are
+    warnings: copies stored anew are found (JPEG, another size, noise, small calipers); cropped, padded, shifted,
+    turned or mirrored ones are not.
     """
     require_train("myosono audit")
     from myosono.cohort.audit import audit_cohort
@@ -85,7 +89,7 @@ def _show_splits(console: Console, result: AuditResult) -> None:
         for fold in split.folds:
             colour = "red" if fold.shared_patients else "green"
             table.add_row(
-                split.name.partition(" fold ")[0],
+                escape(_table_name(split)),
                 str(fold.fold),
                 *(f"{count:,}" for count in (fold.train, fold.validation, fold.test)),
                 f"[{colour}]{fold.patient_seen:.1%}[/{colour}]",
@@ -116,7 +120,10 @@ def _show_shortcuts(console: Console, result: AuditResult) -> None:
 
 def _show_findings(console: Console, result: AuditResult) -> None:
     if not result.findings:
-        console.print("[green]Nothing found that would flatter a score.[/green]")
+        nothing = (
+            "Nothing found that would flatter a score." if result.complete else "Nothing found in what was checked."
+        )
+        console.print(f"[green]{nothing}[/green]")
     shown = _merge_published(result)
     for severity, subject, message in shown:
         console.print(
@@ -126,18 +133,35 @@ def _show_findings(console: Console, result: AuditResult) -> None:
 
 
 def _merge_published(result: AuditResult) -> list[tuple[str, str, str]]:
-    """One line for the twenty published folds; each stands in the table already."""
-    published = [split for split in result.splits if " fold " in split.name and split.leaks]
+    """A few lines for the twenty published folds, which each stand in the table already."""
+    published = [split for split in result.splits if split.kind == "published" and split.leaks]
     names = {f"split {split.name}" for split in published}
-    lines: list[tuple[str, str, str]] = []
-    if published:
-        folds = [split.folds[0] for split in published]
-        patients = sum(fold.patient_seen for fold in folds) / len(folds)
-        sites = [fold.site_seen for fold in folds if fold.site_seen is not None]
-        muscle = f", {sum(sites) / len(sites):.1%} of the same patient's same muscle" if sites else ""
-        message = f"on average {patients:.1%} of test images are of a patient seen before{muscle}"
-        lines.append(("leak", f"{len(folds)} published folds", message))
+    lines = [("leak", f"{len(published)} published folds", message) for message in _of_published(published)]
     return lines + [(f.severity, f.subject, f.message) for f in result.findings if f.subject not in names]
+
+
+def _of_published(splits: list[SplitAudit]) -> Iterator[str]:
+    if not splits:
+        return
+    folds = [split.folds[0] for split in splits]
+    patients = sum(fold.patient_seen for fold in folds) / len(folds)
+    sites = [fold.site_seen for fold in folds if fold.site_seen is not None]
+    muscle = f", {sum(sites) / len(sites):.1%} of the same patient's same muscle" if sites else ""
+    yield f"on average {patients:.1%} of test images are of a patient seen before{muscle}"
+    worst = max(splits, key=lambda split: len(split.identical))
+    if worst.identical:
+        test, seen = worst.identical[0]
+        count = len({tested for tested, _ in worst.identical})
+        yield f"up to {count} test images are byte for byte also in training or validation, such as {test} (as {seen})"
+    closest = max(splits, key=lambda split: split.near_duplicates or 0)
+    if closest.lookalikes:
+        first, second, _ = closest.lookalikes[0]
+        yield f"up to {len(closest.lookalikes)} look-alike pairs between roles, most alike {first} and {second}"
+
+
+def _table_name(split: SplitAudit) -> str:
+    """Published fold files by their scenario: the fold has a column of its own."""
+    return split.name.partition(" fold ")[0] if split.kind == "published" else split.name
 
 
 def _percent(value: float | None) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from myosono.cli.output import SIMULATED_NOTE, console, print_json
 from myosono.extras import require_train
@@ -13,7 +14,7 @@ from myosono.extras import require_train
 
 def simulate_command(
     out: Annotated[Path, typer.Option("--out", help="Folder of the new cohort.")],
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes, on one machine and versions of libraries.")] = 0,
     patients: Annotated[
         int | None, typer.Option(help="Patients in all, evenly over the diagnoses; default: the public set's 80.")
     ] = None,
@@ -22,6 +23,7 @@ def simulate_command(
     ] = None,
     scale: Annotated[float, typer.Option(help="Size of the pixel grid; 1 is 498 rows.")] = 1.0,
     workers: Annotated[int, typer.Option(help="Processes that render.")] = 2,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a cohort that is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Simulate B-mode muscle images of a cohort: for testing and demonstration, never clinical."""
@@ -35,7 +37,7 @@ def simulate_command(
         config = SimulationConfig(
             patients=counts, seed=seed, images_per_patient=images_per_patient, scale=scale, workers=workers
         )
-    cohort = simulate_cohort(config, out, progress=True)
+    cohort = simulate_cohort(config, out, progress=True, overwrite=overwrite)
     summary = {
         "cohort": str(out),
         "images": len(cohort.table),
@@ -45,7 +47,8 @@ def simulate_command(
     if json:
         print_json(summary)
         return
+    place = escape(str(out))
     console().print(
-        f"[bold]{summary['images']}[/] simulated images of [bold]{summary['patients']}[/] patients in {out}\n"
+        f"[bold]{summary['images']}[/] simulated images of [bold]{summary['patients']}[/] patients in {place}\n"
         f"[yellow]{SIMULATED_NOTE}[/]"
     )

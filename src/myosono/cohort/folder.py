@@ -1,17 +1,23 @@
 """The folder of a new cohort: written aside, and put in place when it is whole.
 
-Until then what was there stays as it was: an import that fails, or is killed, takes nothing away.
+Until then what was there stays as it was: an import that fails, or is killed, takes nothing away. Each writes in a
+folder of its own name, for the workers of one that was killed may outlive it: what they still write finds no folder.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from myosono.cohort.store import IMAGES, INFO, LOCK, PARTIAL, is_cohort, refuse_foreign
+import pandas as pd
+
+from myosono.cohort.store import IMAGES, INFO, LOCK, PARTIAL, is_cohort, is_partial, refuse_foreign
 from myosono.errors import CohortError
+from myosono.hashing import sha256_file
 from myosono.locking import alone
 
 
@@ -45,8 +51,8 @@ def new_cohort_folder(out: str | Path, *, overwrite: bool = False) -> Iterator[P
     target.mkdir(parents=True, exist_ok=True)
     with _alone(target):
         check_replaceable(target, overwrite=overwrite)  # another may have finished meanwhile
-        aside = target / PARTIAL
-        shutil.rmtree(aside, ignore_errors=True)
+        _remove_leftovers(target)
+        aside = _own_folder(target)
         (aside / IMAGES).mkdir(parents=True)
         try:
             yield aside
@@ -55,6 +61,38 @@ def new_cohort_folder(out: str | Path, *, overwrite: bool = False) -> Iterator[P
             # Half a cohort must not be mistaken for one, nor stand in the way of the next attempt.
             shutil.rmtree(target if fresh else aside, ignore_errors=True)
             raise
+
+
+def require_recorded(folder: Path, table: pd.DataFrame) -> None:
+    """Check that ``images/`` holds the files that a cohort table records, byte for byte, and no other.
+
+    Raises
+    ------
+    CohortError
+        A file differs from what the table says of it, is missing, or stands in no row.
+    """
+    stray = sorted({f"{IMAGES}/{entry.name}" for entry in (folder / IMAGES).iterdir()} - set(table["file"]))
+    digests = zip(table["file"], table["sha256"], strict=True)
+    changed = (
+        file for file, digest in digests if not (folder / file).is_file() or sha256_file(folder / file) != digest
+    )
+    wrong = stray[0] if stray else next(changed, None)
+    if wrong is not None:
+        reason = "is in no row of the table" if stray else "is not what was written"
+        remedy = "Does another process write here? Wait for it, and try again"
+        raise CohortError(f"the file {wrong} {reason}", path=folder.parent, remedy=remedy)
+
+
+def _own_folder(target: Path) -> Path:
+    return target / f"{PARTIAL}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _remove_leftovers(target: Path) -> None:
+    """What killed imports left; renamed first, so that a worker still writing there cannot keep its folder alive."""
+    for left in [entry for entry in target.iterdir() if is_partial(entry.name)]:
+        dead = _own_folder(target)
+        left.rename(dead)
+        shutil.rmtree(dead, ignore_errors=True)
 
 
 @contextmanager
@@ -85,7 +123,7 @@ def check_replaceable(folder: Path, *, overwrite: bool) -> None:
             raise CohortError(
                 "there is a cohort here already", path=folder, remedy="Choose another --out or pass --overwrite"
             )
-    elif held and PARTIAL not in held:  # with it, this is what a killed import left
+    elif held and not any(map(is_partial, held)):  # with one, this is what a killed import left
         raise CohortError(
             f"the folder holds {held[0]!r} but no cohort.json, so it is no cohort that could be replaced",
             path=folder,
@@ -95,7 +133,7 @@ def check_replaceable(folder: Path, *, overwrite: bool) -> None:
 
 def _put_in_place(aside: Path, target: Path) -> None:
     """Moves within one disk; ``cohort.json`` goes first and comes last, so that no mixture passes for a cohort."""
-    old = [entry for entry in target.iterdir() if entry.name not in (PARTIAL, LOCK)]
+    old = [entry for entry in target.iterdir() if entry.name != LOCK and not is_partial(entry.name)]
     for entry in sorted(old, key=lambda entry: entry.name != INFO):
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     for entry in sorted(aside.iterdir(), key=lambda entry: entry.name == INFO):

@@ -9,6 +9,9 @@ import pandas as pd
 
 from myosono.errors import SplitError
 
+MAX_SEED = 2**31 - 1
+"""The generators of numpy and scikit-learn take 32 bits; attempts and ensembles add to the seed."""
+
 _ATTEMPTS = 20
 
 

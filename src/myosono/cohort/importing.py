@@ -32,6 +32,8 @@ from myosono.progress import track
 
 PATIENTS = ("source", "near-duplicate", "image")
 
+_UNKNOWN = "patients are unknown"
+_EACH_ALONE = f"{_UNKNOWN}: each image"
 _COMPRESSION = 3  # speckle hardly compresses: higher levels take twice the time for a few per cent
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -135,8 +137,7 @@ class _Facts:
 def _finish(store: _Store, failures: list[Failure], opened: Source, options: ReadOptions, facts: _Facts) -> None:
     folder = store.folder
     if not store.rows:
-        first = f" (first: {failures[0].source}: {failures[0].reason})" if failures else ""
-        raise CohortError(f"no image could be imported, {len(failures)} failed{first}", path=facts.path)
+        raise _none_left("no image could be imported", failures, facts.path)
     table, notes = _group_patients(store, options)
     notes = [*opened.notes, *notes, *_write_failures(folder, failures, opened.total)]
     _copy_folds(folder, opened)
@@ -145,8 +146,24 @@ def _finish(store: _Store, failures: list[Failure], opened: Source, options: Rea
         source=f"{facts.reader}: {facts.path.name}",
         licence=facts.licence or opened.licence,
         notes=tuple(notes),
+        patients_from=options.patients,
     )
     write_cohort(folder, table, info, allow_label_conflicts=facts.allow_label_conflicts)
+
+
+def _none_left(what: str, failures: list[Failure], path: Path) -> CohortError:
+    first = f" (first: {failures[0].source}: {failures[0].reason})" if failures else ""
+    return CohortError(f"{what}, {len(failures)} failed{first}", path=path)
+
+
+def patients_from(info: CohortInfo) -> str:
+    """Whence a cohort has its patients: ``source``, ``near-duplicate``, ``image``, or ``""`` where that is not known.
+
+    Cohorts of earlier versions say it in their notes alone.
+    """
+    if info.patients_from or not any(note.startswith(_UNKNOWN) for note in info.notes):
+        return info.patients_from
+    return "image" if any(note.startswith(_EACH_ALONE) for note in info.notes) else "near-duplicate"
 
 
 def read_metadata(
@@ -161,13 +178,16 @@ def read_metadata(
     """
     chosen, _ = choose_reader(Path(source), reader)
     opened = chosen.read(Path(source), replace(options or ReadOptions(), metadata_only=True))
-    rows = []
+    rows, failures = [], []
     for item in opened.shots:
         if isinstance(item, Failure):
-            opened.notes.append(f"{item.source}: {item.reason}")
+            failures.append(item)
         else:
             rows.append(_row(item, file="", digest="", shape=(0, 0)))
     opened.close()
+    if not rows:
+        raise _none_left("no image could be listed", failures, Path(source))
+    opened.notes += [f"{item.source}: {item.reason}" for item in failures]
     table = validate_table(_tidy(pd.DataFrame(rows)), allow_label_conflicts=True, path=source)
     return table, opened, chosen.name
 
@@ -266,9 +286,7 @@ def _group_patients(store: _Store, options: ReadOptions) -> tuple[pd.DataFrame, 
     if options.patients == "source":
         return table, []
     if options.patients == "image":
-        note = (
-            "patients are unknown: each image counts as its own patient, so patient-level figures are image-level ones"
-        )
+        note = f"{_EACH_ALONE} counts as its own patient, so patient-level figures are image-level ones"
         clips = clips_of(table)
         alone = clips.where(clips != "", table["image_id"])
         return table.assign(patient_id=alone, exam_id=alone), [note]
@@ -276,7 +294,7 @@ def _group_patients(store: _Store, options: ReadOptions) -> tuple[pd.DataFrame, 
     joined = [*pairs, *_frames_together(clips_of(table))]
     names = [f"group-{number + 1:05d}" for number in similarity_groups(len(table), joined)]
     groups = f"{len(set(names)):,} groups of near-duplicates ({len(pairs)} pairs)"
-    note = f"patients are unknown: {len(table):,} images form {groups}"
+    note = f"{_UNKNOWN}: {len(table):,} images form {groups}"
     return table.assign(patient_id=names, exam_id=names), [note]
 
 

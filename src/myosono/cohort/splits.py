@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from myosono.cohort.grouping import carve_validation, tested_by_image, tested_by_patient
+from myosono.cohort.grouping import MAX_SEED, carve_validation, tested_by_image, tested_by_patient
 from myosono.cohort.overlap import ROLES, FoldOverlap, leaks, split_overlap
 from myosono.errors import SplitError, UsageError
 from myosono.hashing import sha256_lines
@@ -50,7 +50,8 @@ class Split:
         Raises
         ------
         SplitError
-            Missing columns, an unknown role, an image that the cohort lacks, or an image twice in one fold.
+            Missing columns, no rows, a fold that is no whole number, an unknown role, an image that the cohort lacks,
+            or an image twice in one fold.
         """
         checked = _check_table(table, cohort)
         return cls(checked, kind, split_overlap(checked, cohort))
@@ -129,11 +130,11 @@ def make_split(
     Raises
     ------
     UsageError
-        An unknown kind, fewer than two folds, a fraction outside (0, 1), or ``published`` without ``fold_files``.
+        An unknown kind, fewer than two folds, a seed or fraction out of range, or ``published`` without ``fold_files``.
     SplitError
         A class has too few patients for the folds, or the fold files do not belong to this cohort.
     """
-    _check_request(kind, folds, validation_fraction, fold_files)
+    _check_request(kind, folds, seed, validation_fraction, fold_files)
     goals = table["label"] if targets is None else targets.reindex(table.index)
     kept = goals.notna()
     rows, goals = table.loc[kept], goals.loc[kept].astype(str)
@@ -154,13 +155,15 @@ def make_split(
     return Split.from_table(pd.concat(pieces, ignore_index=True), table, kind)
 
 
-def _check_request(kind: str, folds: int, fraction: float, fold_files: str | Path | None) -> None:
+def _check_request(kind: str, folds: int, seed: int, fraction: float, fold_files: str | Path | None) -> None:
     if kind not in SPLIT_KINDS:
         raise UsageError(f"unknown kind of split {kind!r}", remedy=f"Known kinds: {', '.join(SPLIT_KINDS)}")
     if kind == "published" and fold_files is None:
         raise UsageError("a published split needs the published fold files", remedy="Name the folder that holds them")
     if folds < 2:
         raise UsageError(f"a split needs at least 2 folds, not {folds}")
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"the seed of a split must lie between 0 and {MAX_SEED}, not {seed}")
     if not 0 < fraction < 1:
         raise UsageError(f"the validation fraction must lie between 0 and 1, not {fraction}")
 
@@ -195,13 +198,12 @@ def _check_table(table: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in ("image_id", "fold", "role") if name not in table.columns]
     if missing:
         raise SplitError(f"the split table lacks the column {missing[0]!r}")
+    if table.empty:
+        raise SplitError("the split table has no rows", remedy="It needs one row for each image of each fold")
     checked = table[["image_id", "fold", "role"]].reset_index(drop=True)
-    try:
-        checked = checked.assign(
-            image_id=checked["image_id"].map(str), fold=checked["fold"].astype("int64"), role=checked["role"].map(str)
-        )
-    except (TypeError, ValueError) as error:
-        raise SplitError(f"column 'fold' holds a value that is not a whole number: {error}") from error
+    checked = checked.assign(
+        image_id=checked["image_id"].map(str), fold=_whole_numbers(checked["fold"]), role=checked["role"].map(str)
+    )
     unknown = sorted(set(checked["role"]) - set(ROLES))
     if unknown:
         raise SplitError(f"unknown role {unknown[0]!r} in the split table", remedy=f"Roles are {', '.join(ROLES)}")
@@ -214,3 +216,15 @@ def _check_table(table: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     if len(twice):
         raise SplitError(f"image {twice['image_id'].iloc[0]!r} occurs twice in fold {twice['fold'].iloc[0]}")
     return checked
+
+
+def _whole_numbers(folds: pd.Series[Any]) -> pd.Series[Any]:
+    try:
+        numbers = pd.to_numeric(folds)
+        whole = numbers.astype("int64")
+    except (TypeError, ValueError) as error:
+        raise SplitError(f"column 'fold' holds a value that is not a whole number: {error}") from error
+    broken = numbers[whole != numbers]  # int64 cuts 0.5 to 0: two folds would become one
+    if len(broken):
+        raise SplitError(f"column 'fold' holds a value that is not a whole number: {broken.iloc[0]}")
+    return whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -11,29 +12,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from myosono.cohort.schema import label_conflicts, ordered_classes, validate_table
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, CohortError
 from myosono.hashing import sha256_lines
-from myosono.imaging.guard import whole_images_only
+from myosono.imaging.guard import DECODER_ERRORS, whole_images_only
 from myosono.provenance import now, versions
 
 FORMAT = 1
 TABLE, INFO, IMAGES, FOLDS, FAILURES = "cohort.parquet", "cohort.json", "images", "folds", "failures.csv"
 PARTIAL = ".partial"
+"""Beginning of the name of a folder, within a cohort's, in which a new one is written."""
 LOCK = ".lock"
-"""Folder within a cohort's in which a new one is written."""
 
-_OURS = frozenset({TABLE, INFO, IMAGES, FOLDS, FAILURES, PARTIAL, LOCK})
+_OURS = frozenset({TABLE, INFO, IMAGES, FOLDS, FAILURES, LOCK})
+_UNFINISHED = re.compile(re.escape(PARTIAL) + r"(-\d+-[0-9a-f]{8})?")  # without a number: of earlier versions
 
 
 @dataclass(frozen=True)
 class CohortInfo:
     """What ``cohort.json`` says about a cohort.
 
-    A maker of cohorts fills ``name``, ``source``, ``licence``, ``simulated`` and ``notes``; :func:`write_cohort`
-    computes the rest from the table.
+    A maker of cohorts fills ``name``, ``source``, ``licence``, ``simulated``, ``notes`` and ``patients_from``;
+    :func:`write_cohort` computes the rest from the table.
     """
 
     name: str
@@ -41,6 +43,8 @@ class CohortInfo:
     licence: str = "not stated"
     simulated: bool = False
     notes: tuple[str, ...] = ()
+    patients_from: str = ""
+    """Whence the import had the patients: ``source``, ``near-duplicate`` or ``image``; ``""`` in older cohorts."""
     format: int = FORMAT
     content_hash: str = ""
     classes: tuple[str, ...] = ()
@@ -147,8 +151,10 @@ class Cohort:
                 return np.asarray(stored.convert("L"), dtype=np.uint8)
         except FileNotFoundError as error:
             raise CohortError("the image file is missing", path=path) from error
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            raise CohortError(f"the image cannot be decoded: {error}", path=path) from error
+        except DECODER_ERRORS as error:
+            raise CohortError(
+                f"the image cannot be decoded: {str(error) or type(error).__name__}", path=path
+            ) from error
 
     @property
     def folds_folder(self) -> Path | None:
@@ -216,6 +222,11 @@ def is_cohort(path: str | Path) -> bool:
     return (Path(path) / INFO).is_file()
 
 
+def is_partial(name: str) -> bool:
+    """Whether an entry of a cohort folder is, by its name, a new cohort that is not finished, or never was."""
+    return _UNFINISHED.fullmatch(name) is not None
+
+
 def _read_info(folder: Path) -> CohortInfo:
     source = folder / INFO
     if not source.is_file():
@@ -237,7 +248,8 @@ def refuse_foreign(folder: Path) -> None:
     """Raise a `CohortError` if a folder is a file, or holds what is no part of a cohort."""
     if folder.exists() and not folder.is_dir():
         raise CohortError("a file is in the way of the cohort folder", path=folder)
-    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OURS) if folder.is_dir() else []
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    foreign = [name for name in names if name not in _OURS and not is_partial(name)]
     if foreign:
         raise CohortError(
             f"the folder holds {foreign[0]!r}, which is not part of a cohort: refusing to write here",

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from myosono.evaluation.figures.style import font_families
 from myosono.faithfulness import Example, HeatMapStudy
 from myosono.reading.overlay import heat_over, shrinkage_over
 
@@ -45,4 +46,5 @@ def draw_panel(study: HeatMapStudy, examples: Sequence[Example]) -> Figure:
 
 def _note(axes: Axes, text: str) -> None:
     # Out of the layout: a long class name must not push the columns apart.
-    axes.text(0, -0.03, text, transform=axes.transAxes, fontsize=7.5, va="top", ha="left").set_in_layout(False)
+    said = axes.text(0, -0.03, text, transform=axes.transAxes, fontsize=7.5, fontfamily=font_families())
+    said.set(va="top", ha="left", in_layout=False)

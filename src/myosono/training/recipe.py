@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from myosono.errors import RecipeError
 
+MAX_SEED = 2**31 - 1
+"""As of a split: numpy takes 32 bits, and the members of a teacher add to the seed."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,7 +113,7 @@ class Recipe(_Strict):
     augmentation: Augmentation = Augmentation()
     mixup: float = Field(0.0, ge=0, le=5, description="Beta(a, a) from which the share of a second image is drawn")
     teacher: Teacher | None = Field(None, description="distil from this network; off where absent")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=MAX_SEED)
 
     def to_yaml(self) -> str:
         """The recipe as YAML, every value written out."""

@@ -100,6 +100,24 @@ def test_a_cohort_in_the_way_is_kept_unless_asked(tiny: Cohort) -> None:
         simulate_cohort(SimulationConfig(**TINY), tiny.folder, progress=False)
 
 
+def test_images_that_another_run_wrote_are_no_part_of_a_cohort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that outlived a killed run had overwritten images of the next one, which ended well."""
+    from myosono.cohort.simulation import cohort as made
+
+    render_all = made._render_all
+
+    def with_an_orphan(config, folder, *, progress):  # type: ignore[no-untyped-def]
+        rows = list(render_all(config, folder, progress=progress))
+        (folder / rows[0]["file"]).write_bytes(b"of the killed run")
+        return rows
+
+    monkeypatch.setattr(made, "_render_all", with_an_orphan)
+    config = SimulationConfig(patients={"PM": 1}, images_per_patient=1, scale=0.2, workers=1)
+    with pytest.raises(CohortError, match="is not what was written"):
+        simulate_cohort(config, tmp_path / "c", progress=False)
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_foreign_folder_is_never_written_to(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CohortError):

@@ -8,17 +8,18 @@ from pathlib import Path
 import pandas as pd
 
 from myosono.cohort.audit.findings import find
-from myosono.cohort.audit.pixels import PixelFacts, pairs_across_roles, read_pixels, summarise_pairs
-from myosono.cohort.audit.result import AuditResult, SplitAudit
+from myosono.cohort.audit.identical import identical_across_patients
+from myosono.cohort.audit.pixels import PixelFacts, read_pixels, summarise_pairs
+from myosono.cohort.audit.result import AuditedKind, AuditResult
 from myosono.cohort.audit.shortcuts import measure_shortcuts
-from myosono.cohort.importing import class_counts, read_metadata
+from myosono.cohort.audit.spellings import same_when_read
+from myosono.cohort.audit.split_audits import SplitTable, audit_file, audit_published, audit_table, with_pixels
+from myosono.cohort.importing import class_counts, patients_from, read_metadata
 from myosono.cohort.near_duplicates import MAX_DISTANCE
-from myosono.cohort.overlap import split_overlap
-from myosono.cohort.published import find_fold_files, match_images
-from myosono.cohort.schema import label_conflicts
-from myosono.cohort.splits import Split, make_split
+from myosono.cohort.schema import files_of, label_conflicts
+from myosono.cohort.splits import make_split
 from myosono.cohort.store import Cohort, is_cohort
-from myosono.errors import DAMAGED_TABLE, SplitError, UsageError
+from myosono.errors import CohortError, SplitError, UsageError
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class _Subject:
     notes: tuple[str, ...]
     fold_files: Path | None
     cohort: Cohort | None
+    patients_from: str
 
 
 def audit_cohort(
@@ -69,8 +71,9 @@ def audit_cohort(
         raise UsageError("name either a kind of split or a split file")
     subject = _open(Path(path))
     table = subject.table
+    # Splits before pixels: what is wrong with them shows at once.
+    splits, not_split = _splits(subject, split, split_file, folds, seed)
     pixels, skipped = _pixels(subject, max_distance, quiet)
-    splits, not_split = _splits(subject, split, split_file, folds, seed, pixels)
     shortcuts, not_tried = measure_shortcuts(table, pixels.file_bytes if pixels else None)
     result = AuditResult(
         name=subject.name,
@@ -78,8 +81,12 @@ def audit_cohort(
         images=len(table),
         patients=int(table["patient_id"].nunique()),
         counts=class_counts(table),
-        splits=tuple(splits),
+        files=len(set(files_of(table))),
+        patients_from=subject.patients_from,
+        splits=tuple(with_pixels(item, pixels.pairs if pixels else None) for item in splits),
         lookalikes=summarise_pairs(pixels.pairs, table) if pixels else None,
+        identical=identical_across_patients(table),
+        spellings=same_when_read(table["patient_id"]),
         shortcuts=tuple(shortcuts),
         label_conflicts=label_conflicts(table),
         unreadable=dict(pixels.unreadable) if pixels else {},
@@ -93,10 +100,18 @@ def _open(path: Path) -> _Subject:
     if is_cohort(path):
         cohort = Cohort.open(path)
         info = cohort.info
-        return _Subject(info.name, info.source, cohort.table, info.notes, cohort.folds_folder, cohort)
-    table, source, reader = read_metadata(path)
+        origin = patients_from(info)
+        return _Subject(info.name, info.source, cohort.table, info.notes, cohort.folds_folder, cohort, origin)
+    try:
+        table, source, reader = read_metadata(path)
+    except (CohortError, UsageError) as error:
+        if error.remedy is None or "--" not in error.remedy:
+            raise
+        # The readers advise options of `import`, which the audit lacks.
+        remedy = f"Import it first and audit the cohort; for myosono import: {error.remedy}"
+        raise type(error)(error.reason, path=error.path, remedy=remedy) from error
     folder = source.fold_files[0].parent if source.fold_files else None
-    return _Subject(source.name, f"{reader}: {path.name}", table, tuple(source.notes), folder, None)
+    return _Subject(source.name, f"{reader}: {path.name}", table, tuple(source.notes), folder, None, "source")
 
 
 def _pixels(subject: _Subject, max_distance: int, quiet: bool) -> tuple[PixelFacts | None, dict[str, str]]:
@@ -106,55 +121,24 @@ def _pixels(subject: _Subject, max_distance: int, quiet: bool) -> tuple[PixelFac
 
 
 def _splits(
-    subject: _Subject,
-    kind: str | None,
-    split_file: str | Path | None,
-    folds: int,
-    seed: int,
-    pixels: PixelFacts | None,
-) -> tuple[list[SplitAudit], dict[str, str]]:
+    subject: _Subject, kind: str | None, split_file: str | Path | None, folds: int, seed: int
+) -> tuple[list[SplitTable], dict[str, str]]:
+    table = subject.table
     if split_file is not None:
-        file = Path(split_file)
-        return [_audit_split(Split.from_table(_read_split(file), subject.table, "file"), file.name, pixels)], {}
+        return [audit_file(Path(split_file), table)], {}
+    published: list[SplitTable] = []
+    skipped: dict[str, str] = {}
     if kind == "published" or (kind is None and subject.fold_files is not None):
-        published = _published(subject, pixels)
+        published, skipped = audit_published(subject.fold_files, table)
+        if kind == "published" and not published:
+            raise SplitError(skipped["published folds"], remedy="Is this the cohort that they were made for?")
         if kind == "published":
-            return published, {}
-    else:
-        published = []
-    chosen = kind or "patient"
+            return published, skipped
+    chosen: AuditedKind = "image" if kind == "image" else "patient"
     try:
-        made = make_split(subject.table, chosen, folds=folds, seed=seed)
+        made = make_split(table, kind or "patient", folds=folds, seed=seed)
     except SplitError as error:
         if kind is not None:
             raise
-        return published, {"patient split": error.reason}
-    return [_audit_split(made, chosen, pixels), *published], {}
-
-
-def _audit_split(split: Split, name: str, pixels: PixelFacts | None) -> SplitAudit:
-    across = pairs_across_roles(pixels.pairs, split.table) if pixels else None
-    return SplitAudit(name, split.overlap, across)
-
-
-def _published(subject: _Subject, pixels: PixelFacts | None) -> list[SplitAudit]:
-    """Each fold file by itself: they belong to four scenarios, and a cohort may lack some of their images."""
-    files = find_fold_files(subject.fold_files) if subject.fold_files else []
-    if not files:
-        raise SplitError("this source has no published fold files", remedy="They come with Uçar's crops (FileList/)")
-    audits = []
-    for item in files:
-        fold = item.read()
-        fold = fold.assign(image_id=match_images(fold, subject.table), fold=item.fold).dropna(subset=["image_id"])
-        across = pairs_across_roles(pixels.pairs, fold) if pixels else None
-        audits.append(SplitAudit(item.name, split_overlap(fold, subject.table), across))
-    return audits
-
-
-def _read_split(file: Path) -> pd.DataFrame:
-    try:
-        if file.suffix.lower() == ".parquet":
-            return pd.read_parquet(file)
-        return pd.read_csv(file, dtype={"image_id": str})
-    except DAMAGED_TABLE as error:
-        raise SplitError(f"the split file cannot be read: {error}", path=file) from error
+        return published, skipped | {"patient split": error.reason}
+    return [audit_table(made.table, table, chosen, chosen), *published], skipped

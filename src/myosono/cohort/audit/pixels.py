@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from myosono.cohort.audit.result import Lookalikes
+from myosono.cohort.audit.result import LikePair, Lookalikes
 from myosono.cohort.near_duplicates import Fingerprint, SimilarPair, fingerprint, similar_pairs
 from myosono.cohort.store import Cohort
 from myosono.errors import CohortError
 from myosono.hashing import sha256_file
 from myosono.progress import track
 
-_EXAMPLES = 5
-
 
 @dataclass(frozen=True)
 class PixelFacts:
     """What reading all images gave: look-alike pairs by ``image_id``, failures, and sizes of files in bytes."""
 
-    pairs: tuple[tuple[str, str, float], ...]
+    pairs: tuple[LikePair, ...]
     unreadable: Mapping[str, str]
     file_bytes: tuple[int, ...]
 
@@ -48,24 +46,30 @@ def read_pixels(cohort: Cohort, *, max_distance: int, quiet: bool) -> PixelFacts
     return PixelFacts(tuple(_named(names, pairs)), unreadable, tuple(sizes))
 
 
-def summarise_pairs(pairs: tuple[tuple[str, str, float], ...], table: pd.DataFrame) -> Lookalikes:
-    """Count look-alike pairs across patients and labels, and name the most alike."""
+def summarise_pairs(pairs: tuple[LikePair, ...], table: pd.DataFrame) -> Lookalikes:
+    """Look-alike pairs across patients and labels, the most alike first."""
     patient = dict(zip(table["image_id"], table["patient_id"], strict=True))
     label = dict(zip(table["image_id"], table["label"], strict=True))
-    ordered = sorted(pairs, key=lambda pair: -pair[2])
-    patients = [(a, b) for a, b, _ in ordered if patient[a] != patient[b]]
-    labels = [(a, b) for a, b, _ in ordered if label[a] != label[b]]
-    return Lookalikes(len(pairs), len(patients), len(labels), tuple((labels or patients)[:_EXAMPLES]))
+    ordered = _most_alike_first(pairs)
+    patients = tuple(pair for pair in ordered if patient[pair[0]] != patient[pair[1]])
+    labels = tuple(pair for pair in ordered if label[pair[0]] != label[pair[1]])
+    return Lookalikes(len(pairs), patients, labels)
 
 
-def pairs_across_roles(pairs: tuple[tuple[str, str, float], ...], split: pd.DataFrame) -> int:
-    """Pairs with one image in test and the other in training or validation of the same fold, over all folds."""
-    count = 0
+def pairs_across_roles(pairs: tuple[LikePair, ...], split: pd.DataFrame) -> tuple[LikePair, ...]:
+    """Pairs with one image in test and the other in training or validation of any fold, each once, most alike first."""
+    crossing: set[LikePair] = set()
     for _, rows in split.groupby("fold"):
         tested = dict(zip(rows["image_id"], rows["role"] == "test", strict=True))
-        count += sum(a in tested and b in tested and tested[a] != tested[b] for a, b, _ in pairs)
-    return count
+        crossing.update(
+            pair for pair in pairs if pair[0] in tested and pair[1] in tested and tested[pair[0]] != tested[pair[1]]
+        )
+    return _most_alike_first(crossing)
 
 
-def _named(names: list[str], pairs: list[SimilarPair]) -> list[tuple[str, str, float]]:
+def _most_alike_first(pairs: Iterable[LikePair]) -> tuple[LikePair, ...]:
+    return tuple(sorted(pairs, key=lambda pair: (-pair[2], pair[:2])))
+
+
+def _named(names: list[str], pairs: list[SimilarPair]) -> list[LikePair]:
     return [(names[pair.first], names[pair.second], pair.correlation) for pair in pairs]

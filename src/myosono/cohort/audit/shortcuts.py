@@ -51,7 +51,7 @@ def _features(
     table: pd.DataFrame, file_bytes: Sequence[int] | None
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
     candidates: dict[str, Any] = {
-        "name order": _name_order(table["image_id"])[:, None],
+        "name order": _name_order(table)[:, None],
         "device": pd.get_dummies(table["device"]).to_numpy(dtype=np.float64),
         "image size": table[["width", "height"]].to_numpy(dtype=np.float64),
     }
@@ -69,14 +69,30 @@ def _features(
     return kept, skipped
 
 
-def _name_order(names: pd.Series[Any]) -> NDArray[np.float64]:
-    def natural(name: str) -> list[tuple[bool, int, str]]:
-        return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in _DIGITS.split(name)]
+def _name_order(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Rank of each image among the names; equal names share one."""
+    names = [_natural(name) for name in _without_class(table["image_id"].tolist(), table["label"].tolist())]
+    ranks = {name: rank for rank, name in enumerate(sorted(set(names)))}
+    return np.array([ranks[name] for name in names], dtype=np.float64)
 
-    order = sorted(range(len(names)), key=lambda row: natural(str(names.iloc[row])))
-    ranks = np.empty(len(names))
-    ranks[order] = np.arange(len(names))
-    return ranks
+
+def _without_class(names: list[str], labels: list[str]) -> list[str]:
+    """Names of class folders without the folder, nor the class where each file repeats it (``benign/benign_1``).
+
+    How a set is filed is no order in which its images were taken.
+    """
+    pairs = list(zip(names, labels, strict=True))
+    below = [name.removeprefix(f"{label}/") for name, label in pairs]
+    filed = all(name.startswith(f"{label}/") for name, label in pairs)
+    if filed and all(name.startswith(label) for name, label in zip(below, labels, strict=True)):
+        return [name.removeprefix(label) for name, label in zip(below, labels, strict=True)]
+    return below
+
+
+def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+    # Not isdigit: that also takes a superscript, which int does not.
+    parts = _DIGITS.split(name)
+    return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts)
 
 
 def _folds(table: pd.DataFrame) -> int:

@@ -11,7 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from myosono.cohort.folder import new_cohort_folder
+from myosono.cohort.folder import new_cohort_folder, require_recorded
 from myosono.cohort.store import Cohort, CohortInfo, write_cohort
 from myosono.errors import CohortError
 from myosono.hashing import sha256_bytes
@@ -55,7 +55,7 @@ def simulate_cohort(
     try:
         with new_cohort_folder(out, overwrite=overwrite) as folder:
             rows = list(_render_all(config, folder, progress=progress))
-            write_cohort(folder, pd.DataFrame(rows), _info(config))
+            require_recorded(folder, write_cohort(folder, pd.DataFrame(rows), _info(config)).table)
     except OSError as error:
         raise CohortError(f"cannot be written: {error.strerror or error}", path=out) from error
     return Cohort.open(out)
@@ -118,4 +118,5 @@ def _info(config: SimulationConfig) -> CohortInfo:
         licence="Apache-2.0",
         simulated=True,
         notes=NOTES,
+        patients_from="source",
     )

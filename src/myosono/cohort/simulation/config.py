@@ -27,7 +27,8 @@ class SimulationConfig(BaseModel):
         Size of the pixel grid relative to the real crops (498 rows; 320, 447 or 477 columns). The field of view
         in millimetres does not change.
     seed
-        Everything follows from it: the same seed gives the same bytes, with any number of workers.
+        Everything follows from it: on one machine and versions of the libraries the same seed gives the same bytes,
+        with any number of workers.
     workers
         Processes that render; does not change the result.
 

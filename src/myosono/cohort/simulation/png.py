@@ -1,4 +1,4 @@
-"""PNG files whose length tells nothing about the picture."""
+"""PNG files whose length tells next to nothing about the picture."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _END = 12  # the closing IEND chunk
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> bytes:
-    """Write ``picture`` losslessly; all pictures of one size become files of one length.
+    """Write ``picture`` losslessly; pictures of one size become files of one length, if they compress as speckle does.
 
-    Compression would otherwise leave a trace of the class in the file's size: brighter muscle, longer file.
+    Compression would otherwise leave a trace of the class in the file's size: brighter muscle, longer file. A picture
+    that compresses worse is padded to the next step of 16 KiB.
 
     Parameters
     ----------

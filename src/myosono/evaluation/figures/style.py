@@ -110,7 +110,7 @@ def legend_columns(names: Sequence[str], size: float, width: float) -> int:
 
 
 @cache
-def _families() -> list[str]:
+def font_families() -> list[str]:
     """The font, and what is installed of fonts for names that it lacks; an absent one would be told on the terminal."""
     there = set(get_font_names())
     return ["DejaVu Sans", *[name for name in _FALLBACKS if name in there]]
@@ -129,7 +129,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
         return 0.0
     with warnings.catch_warnings():
         _quieten()
-        path = TextPath((0, 0), text, size=size, prop=FontProperties(family=_families(), weight=weight))
+        path = TextPath((0, 0), text, size=size, prop=FontProperties(family=font_families(), weight=weight))
     return float(path.get_extents().width)
 
 
@@ -157,7 +157,7 @@ def _quieten() -> None:
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure of ``width`` x ``height`` inches in the house style."""
-    with mpl.rc_context({**_RC, "font.family": _families()}), warnings.catch_warnings():
+    with mpl.rc_context({**_RC, "font.family": font_families()}), warnings.catch_warnings():
         _quieten()
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
@@ -181,7 +181,7 @@ def to_svg(figure: Figure, description: str) -> str:
         What a reader who cannot see the figure should know.
     """
     buffer = io.StringIO()
-    with mpl.rc_context({**_RC, "font.family": _families()}):
+    with mpl.rc_context({**_RC, "font.family": font_families()}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
