@@ -47,12 +47,12 @@ def demo_command(
         if not json:
             to.print(f"\n[bold cyan]{text}[/]")
 
+    recipe = load_recipe(None, DEMO_SETTINGS | {"seed": seed})  # first: a seed out of range is told before the work
     say("1/5  Simulating a cohort")
     folder = out / "cohort"
     config = SimulationConfig.small(PATIENTS, images_per_patient=IMAGES_PER_PATIENT, scale=SCALE, seed=seed)
     cohort = Cohort.open(folder) if is_cohort(folder) else simulate_cohort(config, folder)
     say(f"2/5  Training with {DEMO_SETTINGS['folds']} patient-level folds")
-    recipe = load_recipe(None, DEMO_SETTINGS | {"seed": seed})
     run, evaluation = train(cohort, recipe, out / "run", command=typed_command())
     report = write_run_report(run.path, evaluation)
     say("3/5  Evaluated on held-out patients")
