@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,11 @@ from myosono.networks import record
 SETS = ("pocus3", "busi3")
 SIMULATED = "sim4"
 BASE = "stanet_s"
+AGAINST = {f"from `{BASE}`, same folds and size": BASE}
+LARGE_AGAINST = {
+    f"from `{BASE}`, same folds and size": f"{BASE} · house_96px",
+    "from the taught one": f"{BASE} (pretrained) · taught_96px",
+}
 FOREST = "rf_engineered"
 NAMES = {
     "shufflenet_v2_x0_5": "ShuffleNetV2 0.5",
@@ -188,23 +193,28 @@ def _start(key: tuple[str, bool, str], rows: list[pd.Series], words: Language) -
     return words.comma.join(parts)
 
 
-def trials_table(results: Results, px: int, wanted: Callable[[tuple[str, bool, str]], bool], against: str) -> list[str]:
-    """Few folds, perhaps of one set: how many, what they gave, and the difference on the same folds."""
+def trials_table(
+    results: Results, px: int, wanted: Callable[[tuple[str, bool, str]], bool], against: Mapping[str, str]
+) -> list[str]:
+    """Few folds, perhaps of one set: how many, what they gave, and the difference on the same folds.
+
+    ``against`` names columns, and which way of training the flagship each pairs with.
+    """
     lines = [
-        "| network | recipe | MMAC | folds, lung and breast | lung | breast | from `stanet_s`, same folds and size |",
-        "|" + "---|" * 7,
+        f"| network | recipe | MMAC | folds, lung and breast | lung | breast | {' | '.join(against)} |",
+        "|" + "---|" * (6 + len(against)),
     ]
     keys = sorted((key for key in results.networks(px) if wanted(key)), key=lambda key: (key[0], key[2]))
     for key in keys:
         ran = results.by_set(key)
         rows = [ran.get(name) for name in SETS]
         cells = [
-            _name(key[0]) + (" (ImageNet)" if key[1] else ""),
+            _name(key[0]) + ((" (its own weights)" if key[0] == BASE else " (ImageNet)") if key[1] else ""),
             f"`{key[2].removesuffix('_96px')}`",
             _mmac(next(iter(ran.values()))),
             ", ".join("0" if row is None else str(row["folds"]) for row in rows),
             *("–" if row is None else _auc(row) for row in rows),
-            results.difference(key, against, " to ", list(ran)),
+            *(results.difference(key, one, " to ", list(ran)) for one in against.values()),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -253,9 +263,9 @@ def written(results: Results, root: Path) -> dict[Path, str]:
         "README.md": {"peers": peers_table(results, ENGLISH)},
         "README.zh-CN.md": {"peers": peers_table(results, CHINESE)},
         "benchmarks/README.md": {
-            "large": trials_table(results, 96, lambda key: True, f"{BASE} · house_96px"),
-            "recipes": trials_table(results, 128, is_recipe, BASE),
-            "ablations": trials_table(results, 128, is_ablation, BASE),
+            "large": trials_table(results, 96, lambda key: True, LARGE_AGAINST),
+            "recipes": trials_table(results, 128, is_recipe, AGAINST),
+            "ablations": trials_table(results, 128, is_ablation, AGAINST),
             "simulated": simulated_table(results),
         },
     }

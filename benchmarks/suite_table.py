@@ -18,7 +18,10 @@ FLAGSHIPS = {
         Contender("stanet_s", pretrained=True, recipe="house"),
         Contender("stanet_s", pretrained=True, recipe="taught"),
     ),
-    96: (Contender("stanet_s", recipe="house_96px"),),
+    96: (
+        Contender("stanet_s", recipe="house_96px"),
+        Contender("stanet_s", pretrained=True, recipe="taught_96px"),
+    ),
 }
 """By size, what all others are paired with: from random weights, its own starting weights, taught by three of those."""
 KEY = ("model", "pretrained", "recipe", "cohort", "task", "split")
