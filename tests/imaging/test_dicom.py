@@ -159,6 +159,8 @@ def test_monochrome(tmp_path, speckle):
     assert (frame.patient_id, frame.side, frame.spacing_mm) == ("P9", "L", (0.1, 0.2))
     inverted = read_frame(build(tmp_path / "b.dcm", speckle, "MONOCHROME1"))
     assert np.array_equal(inverted.pixels, 255 - speckle)
+    half = read_frame(build(tmp_path / "c.dcm", speckle, "MONOCHROME2", PixelSpacing=0.1))
+    assert half.spacing_mm is None  # one number for two axes: no scale, and no reason to lose the image
 
 
 def test_header_and_file_name_disagree(tmp_path, speckle):

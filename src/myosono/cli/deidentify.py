@@ -39,7 +39,8 @@ def deidentify_command(
     """Copy DICOM images without who, when and where (PS3.15 basic profile), black outside the B-mode area."""
     require_clinic("myosono deidentify")
     from myosono.clinic.dicom import DeidentifyOptions
-    from myosono.clinic.dicom.folder import Exported, export_files, open_salt
+    from myosono.clinic.dicom.cleaning import NO_AREA
+    from myosono.clinic.dicom.folder import Exported, export_files, left_out, open_salt
     from myosono.imaging import Area, list_sources
 
     options = DeidentifyOptions(
@@ -51,22 +52,30 @@ def deidentify_command(
         shift_dates=shift_dates,
     )
     sources = list_sources(list(paths))
-    found = list(export_files(sources, out, options))
+    own = [file for file in sources if _is_below(file, out)]  # copies of an earlier run: not patients of their own
+    found = list(export_files([file for file in sources if file not in own], out, options))
     found += [Exported(file, None, f"{file}: {reason}") for file, reason in sources.failed]
+    found += [one for one in left_out(sources.skipped) if not _is_below(one.source, out)]
     refused = [one for one in found if one.error is not None]
     if json:
         lines = [{"source": str(one.source), "copy": str(one.copy or "") or None, "error": one.error} for one in found]
-        print_json({"secret": str(secret), "files": lines})
+        print_json({"secret": str(secret), "files": lines, "not_taken": [str(file) for file in own]})
     else:
         for one in refused:
             console().print(f"[yellow]left out[/] {escape(str(one.error))}", soft_wrap=True)
-        if refused and not area:
+        if own:
+            console().print(f"[dim]{len(own)} files in {escape(str(out))} were not taken for originals.[/]")
+        if not area and any(NO_AREA in str(one.error) for one in refused):
             console().print("[dim]An area is given with --area TOP,LEFT,BOTTOM,RIGHT, in pixels.[/]")
         console().print(f"{len(found) - len(refused)} of {len(found)} images copied; look at them before they leave.")
         written(out, "folder")
         written(secret, "secret, to be kept")
     if refused:
         raise typer.Exit(1)
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    return file.resolve().is_relative_to(folder.resolve())
 
 
 def _numbers(text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,7 +144,7 @@ def _region_spacing(region: Dataset) -> tuple[float, float] | None:
 def _plain_spacing(dataset: Dataset) -> tuple[float, float] | None:
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         value: Any = dataset.get(keyword)
-        if value is not None and not isinstance(value, str) and len(value) == 2:
+        if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
             return _positive(value[0], value[1])
     return None
 

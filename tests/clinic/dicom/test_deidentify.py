@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
+from myosono.anatomy import MUSCLES
 from myosono.clinic.dicom import DeidentifyOptions, deidentify
 from myosono.clinic.dicom.profile import Action, Secret, action_for
 from myosono.errors import ClinicError, ImageError, UsageError
+from myosono.imaging.dicom_site import read_site
 
 from .sources import FILES, SALT, file_bytes, read, small_image, through_file
 
@@ -37,6 +39,18 @@ def test_it_adds_no_error_to_what_dciodvfy_says_of_the_source(name: str, tmp_pat
     before = dciodvfy_errors(original, tmp_path / "before.dcm")
     for options in (DeidentifyOptions(SALT), DeidentifyOptions(SALT, True, None, True, True, True)):
         assert dciodvfy_errors(deidentify(original, options), tmp_path / "after.dcm") <= before
+
+
+@pytest.mark.parametrize("muscle", MUSCLES)
+@pytest.mark.parametrize("side", ["L", "R"])
+def test_muscle_and_side_outlive_the_text_that_told_them(muscle: str, side: str) -> None:
+    """The typed text goes, and with it had gone the site of every image of a shared set."""
+    dataset = small_image()
+    dataset.SeriesDescription = f"{side} {MUSCLES[muscle]} of Mrs Miller"
+    assert read_site(dataset) == (muscle, side)
+    cleaned = deidentify(dataset, DeidentifyOptions(SALT))
+    assert read_site(through_file(cleaned)) == (muscle, side)
+    assert "Miller" not in str(cleaned)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -84,6 +84,40 @@ def test_the_verb(folder: Path, tmp_path: Path) -> None:
     assert isinstance(wrong.exception, UsageError)
 
 
+def run(*arguments: str | Path) -> dict[str, dict[str, str | None]]:
+    """What the verb says of each file, by name."""
+    done = CliRunner().invoke(app, ["deidentify", *map(str, arguments), "--json"])
+    return {Path(one["source"]).name: one for one in json.loads(done.stdout)["files"]}
+
+
+def test_copies_within_the_source_are_not_originals_of_a_second_run(folder: Path, tmp_path: Path) -> None:
+    """They had been copied again, under a second pseudonym: one patient was two."""
+    for _ in range(2):
+        run(folder, "--out", folder / "shared", "--secret", tmp_path / "key")
+    assert len(list((folder / "shared").rglob("*.dcm"))) == 1
+
+
+def test_hidden_dicom_files_are_named(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "US1_UNCR.dcm", folder / ".hidden.dcm")
+    (folder / ".more" / "deep").mkdir(parents=True)
+    shutil.copy(folder / "US1_UNCR.dcm", folder / ".more" / "deep" / "one.dcm")
+    (folder / ".notes").write_text("no image")
+    found = run(folder, "--out", tmp_path / "out", "--secret", tmp_path / "key")
+    assert "hidden file" in str(found[".hidden.dcm"]["error"])
+    assert "hidden folder" in str(found["one.dcm"]["error"])
+    assert ".notes" not in found
+
+
+def test_a_file_without_a_preamble_is_cleaned_too(folder: Path, tmp_path: Path) -> None:
+    bare = folder / "bare.dcm"
+    bare.write_bytes((folder / "US1_UNCR.dcm").read_bytes()[132:])
+    (one,) = export_files([bare], tmp_path / "out", DeidentifyOptions(SALT))
+    assert one.error is None
+    (folder / "text.dcm").write_text("no DICOM at all")
+    (other,) = export_files([folder / "text.dcm"], tmp_path / "out", DeidentifyOptions(SALT))
+    assert "text.dcm" in str(other.error)
+
+
 def test_damaged_headers_are_refused_with_a_reason_or_cleaned(tmp_path: Path) -> None:
     whole = Path(str(get_testdata_file("ExplVR_BigEnd.dcm"))).read_bytes()
     generator = np.random.default_rng(5)

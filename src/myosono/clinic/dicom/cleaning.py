@@ -21,6 +21,9 @@ from myosono.imaging.dicom_pixels import GreyConverter
 from myosono.imaging.dicom_regions import read_geometry
 from myosono.imaging.guard import decoding
 
+NO_AREA = "no B-mode area"
+"""In the reason of a refusal that an area given by hand would mend."""
+
 _ERRORS = (InvalidDicomError, BytesLengthException)
 _BY_PILLOW = (JPEGBaseline8Bit, JPEG2000, JPEG2000Lossless)
 _LOSSY = (JPEGBaseline8Bit, UID("1.2.840.10008.1.2.4.51"), UID("1.2.840.10008.1.2.4.81"))
@@ -133,7 +136,7 @@ def _find_area(dataset: Dataset, first: NDArray[Any], photometric: str, path: Pa
     found = find_b_mode_area(grey)
     if found == Area(0, 0, height, width):
         raise ClinicError(
-            "declares no ultrasound region within its screen, and no B-mode area stands out from it",
+            f"declares no ultrasound region within its screen, and {NO_AREA} stands out from it",
             path=path,
             remedy="Look at it, and give the area (of the whole image if it is clean).",
         )

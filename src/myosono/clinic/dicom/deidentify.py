@@ -12,10 +12,12 @@ from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from myosono.clinic.dicom.cleaning import clean_pixels, little_endian, unpack_pixels
+from myosono.clinic.dicom.codes import MUSCLE_CODES
 from myosono.clinic.dicom.elements import Scrubber, readable
 from myosono.clinic.dicom.header import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from myosono.clinic.dicom.profile import DeidentifyOptions
 from myosono.errors import ClinicError
+from myosono.imaging.dicom_site import read_site
 from myosono.imaging.guard import decoding
 
 _METHOD = "DICOM PS3.15 E.1 basic profile, myosono"
@@ -40,7 +42,8 @@ def deidentify(dataset: Dataset, options: DeidentifyOptions) -> Dataset:
     Dataset
         Explicit VR Little Endian, with new file meta information and an empty preamble. All UIDs, names and dates are
         replaced, emptied or removed by Table E.1-1, down into every sequence; private and unknown elements, overlays,
-        curves and thumbnails are removed; what was done is coded in De-identification Method Code Sequence.
+        curves and thumbnails are removed; muscle and side are coded if only removed text told them; what was done is
+        coded in De-identification Method Code Sequence.
 
     Raises
     ------
@@ -61,8 +64,19 @@ def deidentify(dataset: Dataset, options: DeidentifyOptions) -> Dataset:
             how = ""
             unpack_pixels(dataset, cleaned, path)
         Scrubber(dataset, options).clean(cleaned)
+        _keep_site(dataset, cleaned)
         _declare(cleaned, options, how)
     return cleaned
+
+
+def _keep_site(dataset: Dataset, cleaned: Dataset) -> None:
+    """Code muscle and side where only the removed text told them: they say nothing of who was examined."""
+    muscle, side = read_site(dataset)
+    kept_muscle, kept_side = read_site(cleaned)
+    if muscle is not None and kept_muscle is None:
+        cleaned.AnatomicRegionSequence = [_item(MUSCLE_CODES[muscle])]
+    if side is not None and kept_side is None:
+        cleaned.ImageLaterality = side
 
 
 def _declare(cleaned: Dataset, options: DeidentifyOptions, how: str) -> None:

@@ -19,6 +19,7 @@ from myosono.errors import ClinicError, ImageError, MyosonoError, UsageError
 from myosono.imaging import Limits
 from myosono.imaging.dicom import check_inflated_size
 from myosono.imaging.guard import decoding
+from myosono.imaging.sniff import HEAD_BYTES, Kind, sniff
 
 _SALT_BYTES = 32
 _UNKNOWN = "P-UNKNOWN"
@@ -79,6 +80,28 @@ def export_files(
         yield Exported(file, target, None)
 
 
+def left_out(skipped: Iterable[tuple[Path, str]]) -> Iterator[Exported]:
+    """The DICOM files among what a search of folders passed over, such as hidden ones, each with the reason.
+
+    Parameters
+    ----------
+    skipped
+        As in `myosono.imaging.SourceList`; of a folder, all files below it.
+    """
+    for path, reason in skipped:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and _is_dicom(file):
+                yield Exported(file, None, f"{file}: {reason}")
+
+
+def _is_dicom(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return sniff(stream.read(HEAD_BYTES)) is Kind.DICOM
+    except OSError:
+        return False
+
+
 def open_salt(path: Path) -> bytes:
     """The secret of a file, made and kept there (readable by its owner alone) if there is none yet.
 
@@ -118,7 +141,8 @@ def _read(path: Path, limits: Limits) -> Dataset:
     limits.check_bytes(len(data), path)
     check_inflated_size(data, path, limits)
     with decoding(path, "read the DICOM file", also=(InvalidDicomError, BytesLengthException)):
-        dataset = dcmread(BytesIO(data))
+        # Without the preamble of PS3.10 it is read all the same, if it looks like DICOM.
+        dataset = dcmread(BytesIO(data), force=sniff(data[:HEAD_BYTES]) is Kind.DICOM)
         height, width = int(dataset.get("Rows") or 1), int(dataset.get("Columns") or 1)
         count = int(dataset.get("NumberOfFrames") or 1)
     limits.check_size(height, width, path)
