@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,7 @@ from myosono.export.calibration_cohort import (
     refuse_shared,
 )
 from myosono.export.recalibrate import set_temperature
-from myosono.reading import Artefact
+from myosono.reading import Artefact, load
 
 
 def simulated(folder, seed, patients=12):
@@ -192,6 +193,14 @@ def test_the_verb(tiny_model, tiny_cohort, other, tmp_path):
     assert "passed" in told.output
     found = CliRunner().invoke(app, [*arguments, "--json"])
     assert json.loads(found.stdout)["metadata"]["calibration"]["patients"] == 12
+
+
+def test_a_recalibrated_file_is_another_version(tiny_model, other, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["myosono.export.recalibrate"], "now", lambda: "2030-01-02T03:04:05+00:00")
+    again = recalibrate(tiny_model.path, other, tmp_path / "again.onnx", quiet=True)
+    before, after = load(tiny_model.path).model, load(again.path).model
+    assert (before.name, before.version) == (after.name, tiny_model.metadata["created"])
+    assert after.version == "2030-01-02T03:04:05+00:00"
 
 
 def test_a_limit_counts_files_and_a_clip_is_one():

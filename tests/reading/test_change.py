@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from myosono.errors import ArtefactError, UsageError
 from myosono.formats import ARTEFACT_METADATA_KEY
-from myosono.reading import PatientReading
+from myosono.pooling import pool_files
+from myosono.reading import Artefact, PatientReading, load
 from myosono.reading.change import Study, compare, metadata_changes, said
 from myosono.reading.seal import seal
 
@@ -44,7 +45,7 @@ def test_a_file_beside_itself_moves_nothing(tiny_model, studies, tiny_cohort):
     record = compare(tiny_model.path, tiny_model.path, studies)
     assert len(record.images) == len(tiny_cohort)
     assert record.max_logit_difference == 0
-    assert record.argmax_agreement == record.patient_agreement == 1
+    assert record.image_agreement == record.patient_agreement == 1
     assert record.metadata == {}
     assert not record.moved_images
     assert not record.moved_patients
@@ -66,7 +67,7 @@ def test_what_moved_and_for_whom(tiny_model, studies, tmp_path):
     assert record.max_logit_difference == pytest.approx(50, rel=1e-5)
     assert {image.after for image in record.images} == {"PM"}
     assert {image.name for image in record.moved_images} == {i.name for i in record.images if i.before != "PM"}
-    assert record.argmax_agreement == pytest.approx(np.mean([i.before == "PM" for i in record.images]))
+    assert record.image_agreement == pytest.approx(np.mean([i.before == "PM" for i in record.images]))
     assert record.metadata == {"name": (tiny_model.metadata["name"], "second")}
     for patient in record.patients:
         assert patient.probabilities_after["PM"] == max(patient.probabilities_after.values())
@@ -91,7 +92,7 @@ def test_without_truth_classes_are_those_decided_before(tiny_model, studies, tmp
 def test_without_images_only_the_metadata_are_compared(tiny_model, tmp_path):
     record = compare(tiny_model.path, shifted(tiny_model, tmp_path / "a.onnx", 0, size=96))
     assert record.metadata["size"] == (tiny_model.metadata["size"], 96)
-    assert (record.max_logit_difference, record.argmax_agreement, record.patient_agreement) == (None, None, None)
+    assert (record.max_logit_difference, record.image_agreement, record.patient_agreement) == (None, None, None)
     json.dumps(record.to_dict(), allow_nan=False)
 
 
@@ -113,3 +114,68 @@ def test_metadata_change_only_where_they_differ(values):
 def test_comparing_needs_no_torch():
     code = "import sys, myosono.reading.change; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def ungated(tmp_path_factory):
+    """The model that ships, and the same without its gate."""
+    shipped = Artefact()
+    model = onnx.load(shipped.path)
+    del model.metadata_props[:]
+    metadata = {key: value for key, value in shipped.metadata.items() if key != "ood"}
+    model.metadata_props.add(key=ARTEFACT_METADATA_KEY, value=json.dumps(metadata))
+    path = tmp_path_factory.mktemp("ungated") / "ungated.onnx"
+    path.write_bytes(seal(model.SerializeToString()))
+    return shipped.path, path
+
+
+def test_an_image_that_is_newly_accepted_or_newly_refused_has_moved(ungated):
+    gated, open_to_all = ungated
+    noise = np.random.default_rng(0).integers(0, 256, (120, 120), dtype=np.uint8)
+    assert load(gated).read(noise).images[0].label is None
+    decided = load(open_to_all).read(noise).images[0].label
+    accepted = compare(gated, open_to_all, [Study([noise])])
+    refused = compare(open_to_all, gated, [Study([noise])])
+    for record, before, after in ((accepted, None, decided), (refused, decided, None)):
+        assert record.max_logit_difference == 0
+        assert [(image.before, image.after) for image in record.moved_images] == [(before, after)]
+        assert record.image_agreement == 0
+        assert record.transitions()[before or "refused"][after or "refused"] == 1
+        (change,) = record.by_class()
+        assert (change.name, change.images, change.moved) == (before or "refused", 1, 1)
+        json.dumps(record.to_dict(), allow_nan=False)
+
+
+def test_a_refused_image_of_a_known_class_is_not_decided_rightly(ungated):
+    gated, open_to_all = ungated
+    noise = np.random.default_rng(0).integers(0, 256, (120, 120), dtype=np.uint8)
+    decided = load(open_to_all).read(noise).images[0].label
+    (change,) = compare(gated, open_to_all, [Study([noise], target=decided)]).by_class()
+    assert (change.name, change.right_before, change.right_after) == (decided, 0, 1)
+
+
+def test_frames_of_a_clip_count_as_one_image_of_the_patient(tiny_model, tiny_cohort):
+    images = [tiny_cohort.image(name) for name in tiny_cohort.table["image_id"][:4]]
+    clips = ("loop", "loop", "loop", "")
+    (patient,) = compare(tiny_model.path, tiny_model.path, [Study(images, "P", clips=clips)]).patients
+    reader = load(tiny_model.path)
+    table = np.array([list(image.probabilities.values()) for image in reader.read(images).images])
+    _, pooled, _ = pool_files(table, ["P"] * 4, ["loop", "loop", "loop", "still"])
+    expected = reader.artefact.patient_rule.calibrate(pooled[0])
+    np.testing.assert_allclose(list(patient.probabilities_before.values()), expected)
+    with pytest.raises(UsageError, match="1 clips for 4 images"):
+        compare(tiny_model.path, tiny_model.path, [Study(images, "P", clips=("loop",))])
+
+
+def test_a_true_class_that_the_models_do_not_know_is_refused(tiny_model, studies):
+    with pytest.raises(UsageError, match="true class benign of a study is unknown"):
+        compare(tiny_model.path, tiny_model.path, [Study(studies[0].sources, target="benign")])
+
+
+def test_a_recalibrated_file_bears_the_date_of_its_calibration_as_its_version(tiny_model, tmp_path):
+    made = tiny_model.metadata["created"]
+    dated = shifted(tiny_model, tmp_path / "new.onnx", 0, recalibrated={"from": "", "created": "2030-01-02T03:04:05"})
+    assert load(tiny_model.path).model.version == made
+    assert load(dated).model.version == "2030-01-02T03:04:05"
+    for odd in (None, "yes", {"from": ""}):
+        assert load(shifted(tiny_model, tmp_path / "odd.onnx", 0, recalibrated=odd)).model.version == made

@@ -72,7 +72,8 @@ def recalibrate(
 ) -> Recalibrated:
     """Fit temperatures and prediction sets on a cohort that was not trained on, and write the file with them.
 
-    Weights, preprocessing and the gate against other images stay as they are.
+    Weights, preprocessing, name and the gate against other images stay as they are; the date under ``recalibrated`` is
+    the new file's version.
 
     Parameters
     ----------

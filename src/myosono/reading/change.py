@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from myosono.errors import ArtefactError, UsageError
 from myosono.reading.artefact import Artefact, Outputs
 from myosono.reading.change_record import ChangeRecord, ImageChange, PatientChange
 from myosono.reading.reader import Reader, Source
-from myosono.reading.result import PatientReading
+from myosono.reading.result import PatientReading, Reading
 
 _UNCOMPARED = ("created", "evidence", "gates", "parity", "int8_agreement", "versions")
 """Metadata that differ between any two exports and say nothing of what a reader gets."""
@@ -38,13 +38,17 @@ class Study:
     names
         Of the images, for the record; by default the file and frame.
     target
-        True class, if known.
+        True class, if known: one of the models'.
+    clips
+        The file that each image is a frame of, as the column of a cohort: its frames count as one image of the patient.
+        ``""`` is a file of its own; None leaves it to what is read.
     """
 
     sources: Sequence[Source]
     patient_id: str | None = None
     names: tuple[str, ...] | None = None
     target: str | None = None
+    clips: tuple[str, ...] | None = None
 
 
 def compare(
@@ -70,7 +74,7 @@ def compare(
     ArtefactError
         If a file is refused, or the two know different classes.
     UsageError
-        If a study gives names for another number of images than it holds.
+        If a study gives names or clips for another number of images than it holds, or a target that is no class.
     """
     pair = _Observed(before), _Observed(after)
     if pair[0].classes != pair[1].classes:
@@ -84,6 +88,7 @@ def compare(
     patients: list[PatientChange] = []
     failed: list[tuple[str, str]] = []
     for study in studies:
+        _refuse_unknown(study.target, pair[0].classes)
         seen, judged, lost = _compare_study(study, pair, readers)
         images += seen
         patients += judged
@@ -114,12 +119,19 @@ class _Observed(Artefact):
         return outputs
 
 
+def _refuse_unknown(target: str | None, classes: Sequence[str]) -> None:
+    if target is not None and target not in classes:
+        raise UsageError(
+            f"the true class {target} of a study is unknown to the models", remedy=f"They know {', '.join(classes)}"
+        )
+
+
 def _compare_study(
     study: Study, pair: tuple[_Observed, _Observed], readers: tuple[Reader, Reader]
 ) -> tuple[list[ImageChange], list[PatientChange], list[tuple[str, str]]]:
     for artefact in pair:
         artefact.logits.clear()
-    old, new = (reader.read(study.sources, patient_id=study.patient_id) for reader in readers)
+    old, new = (_read(reader, study) for reader in readers)
     names = study.names or tuple(_name(image.path, image.frame) for image in old.images)
     if len(names) != len(old.images):
         raise UsageError(f"{len(names)} names for {len(old.images)} images")
@@ -128,16 +140,20 @@ def _compare_study(
             name=name,
             patient_id=a.patient_id,
             target=study.target,
-            before=pair[0].classes[int(np.argmax(x))],
-            after=pair[0].classes[int(np.argmax(y))],
+            before=a.label,
+            after=b.label,
             max_logit_difference=float(np.abs(x - y).max()),
             probabilities_before=a.probabilities,
             probabilities_after=b.probabilities,
         )
         for name, a, b, x, y in zip(names, old.images, new.images, pair[0].logits, pair[1].logits, strict=True)
     ]
+    return images, _patient_changes(study, old, new), [(failure.path, failure.error) for failure in old.failed]
+
+
+def _patient_changes(study: Study, old: Reading, new: Reading) -> list[PatientChange]:
     later = {patient.patient_id: patient for patient in new.patients}
-    patients = [
+    return [
         PatientChange(
             patient_id=patient.patient_id,
             target=study.target,
@@ -148,7 +164,20 @@ def _compare_study(
         )
         for patient in old.patients
     ]
-    return images, patients, [(failure.path, failure.error) for failure in old.failed]
+
+
+def _read(reader: Reader, study: Study) -> Reading:
+    """As `Reader.read`, with the frames of a study's clips pooled as files."""
+    found = reader.read(study.sources, patient_id=study.patient_id)
+    if study.clips is None:
+        return found
+    if len(study.clips) != len(found.images):
+        raise UsageError(f"{len(study.clips)} clips for {len(found.images)} images")
+    images = tuple(
+        replace(image, path=clip or image.path) for image, clip in zip(found.images, study.clips, strict=True)
+    )
+    muscles, patients = reader.pool(images)
+    return replace(found, images=images, muscles=muscles, patients=patients)
 
 
 def _name(path: str, frame: int) -> str:

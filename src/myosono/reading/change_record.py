@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from myosono.reading.result import Probabilities
 
+REFUSED = "refused"
+"""Stands for the missing class of an image that a reader refuses, where figures are counted by class."""
+
 
 @dataclass(frozen=True)
 class ImageChange:
-    """One image through both model files; ``before`` and ``after`` are the classes of the largest logit."""
+    """One image through both model files; ``before`` and ``after`` are the classes given, None where it is refused."""
 
     name: str
     patient_id: str
     target: str | None
-    before: str
-    after: str
+    before: str | None
+    after: str | None
     max_logit_difference: float
     probabilities_before: Probabilities
     probabilities_after: Probabilities
 
     @property
     def moved(self) -> bool:
-        """Whether the decision changed."""
+        """Whether the decision changed: the class, or whether the image is refused."""
         return self.before != self.after
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +83,8 @@ class PatientChange:
 class ClassChange:
     """The images of one class: its true images where the truth is known, else those that ``before`` decided so.
 
+    Where the truth is unknown, those that ``before`` refused stand together as :data:`REFUSED`.
+
     Attributes
     ----------
     images, moved
@@ -87,7 +92,7 @@ class ClassChange:
     right_before, right_after
         Rightly decided; None where the truth is unknown.
     mean_probability_change
-        Mean change of the probability of this class.
+        Mean change of the probability of this class; None of the refused.
     """
 
     name: str
@@ -95,7 +100,7 @@ class ClassChange:
     moved: int
     right_before: int | None
     right_after: int | None
-    mean_probability_change: float
+    mean_probability_change: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -118,6 +123,8 @@ class ChangeRecord:
         All that were compared.
     failed
         Files that could not be read: path and reason.
+    left_out
+        Images of a cohort that were not compared, by their label: the models' task has no class for it.
     """
 
     before: dict[str, Any]
@@ -127,6 +134,7 @@ class ChangeRecord:
     images: tuple[ImageChange, ...]
     patients: tuple[PatientChange, ...]
     failed: tuple[tuple[str, str], ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def max_logit_difference(self) -> float | None:
@@ -134,8 +142,8 @@ class ChangeRecord:
         return max((image.max_logit_difference for image in self.images), default=None)
 
     @property
-    def argmax_agreement(self) -> float | None:
-        """Share of images with the same decision; None without images."""
+    def image_agreement(self) -> float | None:
+        """Share of images with the same decision, a refusal being one; None without images."""
         return _kept(self.images)
 
     @property
@@ -154,18 +162,19 @@ class ChangeRecord:
         return tuple(patient for patient in self.patients if patient.moved)
 
     def by_class(self) -> tuple[ClassChange, ...]:
-        """Class by class, in the order of the classes; those without images are left out."""
+        """Class by class, in the order of the classes, the refused last; those without images are left out."""
         return tuple(
             _class_change(name, members)
-            for name in self.classes
-            if (members := [image for image in self.images if (image.target or image.before) == name])
+            for name in (*self.classes, REFUSED)
+            if (members := [image for image in self.images if (image.target or image.before or REFUSED) == name])
         )
 
     def transitions(self) -> dict[str, dict[str, int]]:
-        """Images by decision before and after."""
-        table = {a: dict.fromkeys(self.classes, 0) for a in self.classes}
+        """Images by decision before and after: a class, or :data:`REFUSED`."""
+        decisions = (*self.classes, REFUSED)
+        table = {before: dict.fromkeys(decisions, 0) for before in decisions}
         for image in self.images:
-            table[image.before][image.after] += 1
+            table[image.before or REFUSED][image.after or REFUSED] += 1
         return table
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,8 +186,9 @@ class ChangeRecord:
             "images": len(self.images),
             "patients": len(self.patients),
             "failed": [{"path": path, "error": error} for path, error in self.failed],
+            "left_out": self.left_out,
             "max_logit_difference": self.max_logit_difference,
-            "argmax_agreement": self.argmax_agreement,
+            "image_agreement": self.image_agreement,
             "patient_agreement": self.patient_agreement,
             "classes": [change.to_dict() for change in self.by_class()],
             "transitions": self.transitions(),
@@ -189,14 +199,14 @@ class ChangeRecord:
 
 def _class_change(name: str, images: Sequence[ImageChange]) -> ClassChange:
     known = all(image.target is not None for image in images)
-    change = [image.probabilities_after[name] - image.probabilities_before[name] for image in images]
+    change = [image.probabilities_after[name] - image.probabilities_before[name] for image in images if name != REFUSED]
     return ClassChange(
         name=name,
         images=len(images),
         moved=sum(image.moved for image in images),
         right_before=sum(image.before == name for image in images) if known else None,
         right_after=sum(image.after == name for image in images) if known else None,
-        mean_probability_change=float(np.mean(change)),
+        mean_probability_change=float(np.mean(change)) if change else None,
     )
 
 

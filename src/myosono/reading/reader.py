@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Reader:
         warnings += [FORCED_WARNING] if metadata.get("forced") else []
         return ModelFacts(
             name=metadata["name"],
-            version=str(metadata.get("created", "")),
+            version=version_of(metadata),
             sha256=self.artefact.sha256,
             trained_on=metadata["trained_on"],
             warnings=tuple(warnings),
@@ -192,6 +193,13 @@ def load(path: str | Path | None = None, *, threads: int = 0, limits: Limits | N
         If the file is missing, damaged, not a myosono model, or of a newer format.
     """
     return Reader(Artefact(path, threads=threads), limits=limits)
+
+
+def version_of(metadata: dict[str, Any]) -> str:
+    """When the file was recalibrated, else made: a recalibrated file answers otherwise than the one it came from."""
+    again = metadata.get("recalibrated")
+    made = again.get("created") if isinstance(again, dict) else None
+    return str(made or metadata.get("created", ""))
 
 
 def _listed(sources: Source | Sequence[Source]) -> Iterable[Path | NDArray[np.uint8]]:

@@ -11,6 +11,7 @@ from myosono.cohort import ROLES_KEY
 from myosono.errors import UsageError
 from myosono.evaluation import Estimate
 from myosono.evaluation.result import METRICS, PatientResult
+from myosono.reading.reader import version_of
 from myosono.reporting.documents.source import DocumentSource, read_document_source, read_model
 from myosono.reporting.statements import Banner, banners
 
@@ -100,7 +101,8 @@ def _version_of_model(path: Path) -> Version:
         "Software": meta.pop("versions", None) or {},
         "Model": {key: meta.pop(key, None) for key in ("name", "network", "started_from", "size", "params", "macs")},
     }
-    created = str(meta.pop("created", ""))
+    created = version_of(meta)
+    meta.pop("created", None)
     groups["File"] = {"SHA-256": file.sha256, "bytes": file.size, **meta}
     return Version(
         name=path.name,
