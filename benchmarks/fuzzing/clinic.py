@@ -123,7 +123,7 @@ def _view(rng: random.Random) -> Any:
         {"z": rng.choice(values), "warnings": [text()]},
         rng.choice(values),
         rng.choice(values),
-        rng.choice((None, 1, 4)),
+        rng.choice(((), ((text(), 1),), ((text(), 1), (text(), 4)))),
     )
     opinion = OpinionView(
         1, text(), text(), rng.choice((None, True)), text(), {}, text(), text(), "", now, now, None, text()
