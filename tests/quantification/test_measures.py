@@ -181,3 +181,26 @@ def test_a_long_clip_does_not_outvote_the_other_shots(band):
     assert site.muscle_thickness_mm == pytest.approx((8 + 5 + 5) / 3)
     (alone,) = Quantifier().study([shot(60, ""), shot(0, ""), shot(0, "")]).sites
     assert alone.echo_intensity == pytest.approx(site.echo_intensity)
+
+
+def test_a_site_says_what_limits_its_images(band) -> None:
+    image, mask = band
+    deep = mask.copy()
+    deep[30:] = True
+
+    def shot(region, **known) -> MeasuredImage:
+        found = Quantifier().measure(image, region=region, **known)
+        return MeasuredImage("P1", "D", "L", "cart", found)
+
+    whole, cut = shot(Region.given(mask), spacing_mm=(0.1, 0.1)), shot(Region(deep, "proposed", 0.7), spacing_mm=(1, 1))
+    (site,) = Quantifier().study([whole, cut]).sites
+    assert site.muscle_thickness_at_least
+    assert site.to_dict()["muscle_thickness_at_least"] is True
+    assert site.to_dict()["notes"] == [
+        "doubtful region: the network supports it by less than 90% (1 of 2 images)",
+        f"{CUT_OFF} (1 of 2 images)",
+    ]
+    (plain,) = Quantifier().study([whole]).sites
+    assert (plain.muscle_thickness_at_least, plain.notes) == (False, ())
+    (pixels,) = Quantifier().study([shot(Region.given(mask))]).sites
+    assert pixels.notes == (NO_SPACING,)

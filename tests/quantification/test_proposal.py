@@ -21,9 +21,11 @@ from myosono.quantification import (
     Region,
     RegionModel,
     draw_region,
+    find_mask,
     mask_names,
     read_mask,
     unused_masks,
+    unused_note,
     write_mask,
 )
 from myosono.quantification.proposal import embedded_region_model
@@ -217,6 +219,49 @@ def test_what_is_transparent_in_a_mask_is_no_muscle(band, tmp_path) -> None:
 
 
 def test_masks_that_belong_to_no_image_are_named(tmp_path) -> None:
-    for name in ("a_region.png", "B_region.png", "notes.txt"):
+    names = (
+        "a_region.png",
+        "B_region.png",
+        "b.png",
+        "b_region.jpg",
+        "b_region.tif",
+        "README.txt",
+        ".hidden",
+        "Thumbs.db",
+    )
+    for name in names:
         (tmp_path / name).touch()
-    assert unused_masks(tmp_path, ["b_region.png"]) == ["a_region.png"]
+    (tmp_path / "more").mkdir()
+    unused = ["a_region.png", "b.png", "b_region.jpg", "b_region.tif", "more"]
+    assert unused_masks(tmp_path, ["b_region.png"]) == unused
+    note = unused_note(tmp_path, ["b_region.png"])
+    assert note is not None
+    assert note.startswith("5 files in the folder of masks not used")
+    assert all(name in note for name in unused)
+    assert unused_note(tmp_path, ["b_region.png", *unused]) is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted"),
+    [
+        ("p1_rd_1_region.png", "P1_RD_1_region.png"),
+        ("P1_RD_1_region.PNG", "P1_RD_1_region.png"),
+        ("Re\u0301gion_region.png", "R\u00e9gion_region.png"),
+    ],
+)
+def test_a_mask_is_found_whatever_the_case_and_the_accents_of_its_name(
+    region_model, band, tmp_path, kept: str, wanted: str
+) -> None:
+    image, mask = band
+    Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(tmp_path / kept, format="PNG")
+    assert Quantifier(region_model, masks=tmp_path).region_of(image, wanted).origin == "given"
+    assert unused_masks(tmp_path, [wanted]) == []
+
+
+def test_of_two_masks_that_differ_in_case_the_exact_one_is_used_and_the_other_named(tmp_path) -> None:
+    for name in ("A_region.png", "a_region.png"):
+        (tmp_path / name).touch()
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this file system does not tell case apart")
+    assert find_mask(tmp_path, "a_region.png") == tmp_path / "a_region.png"
+    assert unused_masks(tmp_path, ["a_region.png"]) == ["A_region.png"]

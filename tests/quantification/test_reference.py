@@ -127,3 +127,48 @@ def test_same_sites_in_another_order_give_the_same_reference(make_normals) -> No
     assert first.sd == pytest.approx(second.sd)
     np.testing.assert_allclose(first.coefficients, second.coefficients)
     assert math.isfinite(first.sd)
+
+
+def score(sites, **known):
+    return fit(sites).z_score(60, **({"muscle": "D", "side": "L", "age": 50.0, "sex": "F", "device": "A"} | known))
+
+
+def test_normals_of_one_sex_say_so_to_the_other_alone(make_normals) -> None:
+    women = [replace(site, sex="F") for site in make_normals(30)]
+    assert score(women).warnings == ()
+    assert score(women, sex="M").warnings == ("no men among the normals: not adjusted for sex",)
+    assert score(women, sex=None).warnings == ("not adjusted for sex: all normals are women",)
+
+
+def test_normals_of_one_side_or_of_unknown_sex_say_what_is_not_adjusted_for(make_normals) -> None:
+    right = [site for site in make_normals(30) if site.side == "R"]
+    assert score(right, side="R").warnings == ()
+    assert score(right).warnings == ("no left sides among the normals: not adjusted for side",)
+    first, *others = make_normals(30)
+    assert score([replace(first, sex=""), *others]).warnings == ("not adjusted for sex: unknown of some normals",)
+
+
+def test_one_normal_without_an_age_removes_the_term_but_no_warning(make_normals) -> None:
+    sites = make_normals(30)
+    sites = [replace(site, age=None) if site.patient_id == "P0" else site for site in sites]
+    young, old = fit(sites).models[0].age_range
+    assert 25 <= young < old <= 80
+    assert score(sites).warnings == ("not adjusted for age: known of 29 of 30 normals",)
+    assert any(warning.startswith("age 95 lies outside") for warning in score(sites, age=95.0).warnings)
+    none = score([replace(site, age=None) for site in sites]).warnings
+    assert none == ("not adjusted for age: known of 0 of 30 normals",)
+
+
+def test_a_reference_of_an_older_version_is_read_and_warns_of_what_it_does_not_adjust_for(
+    make_normals, tmp_path
+) -> None:
+    reference = fit([replace(site, sex="F", age=None) for site in make_normals(30)])
+    path = reference.save(tmp_path / "reference.json")
+    data = json.loads(path.read_text())
+    assert (data["models"][0]["sexes"], data["models"][0]["sides"], data["models"][0]["ages"]) == (["F"], ["L", "R"], 0)
+    for key in ("sexes", "sides", "ages"):
+        del data["models"][0][key]
+    del data["images_left_out"], data["notes"]
+    path.write_text(json.dumps(data))
+    known = {"muscle": "D", "side": "L", "age": 45.0, "sex": "M", "device": "A"}
+    assert Reference.open(path).z_score(60, **known).warnings == ("not adjusted for age", "not adjusted for sex")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 import myosono
 from myosono.cli.main import app
+from myosono.cli.quantify import show_quantities
 from myosono.cohort.simulation import simulate_image
-from myosono.errors import UsageError
-from myosono.quantification import Quantifier, SiteMeasure, fit_reference
+from myosono.errors import MyosonoError, UsageError
+from myosono.quantification import MeasuredImage, Quantifier, Region, SiteMeasure, fit_reference
 from myosono.reading import quantified
 
 runner = CliRunner()
@@ -158,3 +163,87 @@ def test_quantifying_imports_neither_torch_nor_pandas(study) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
+
+
+def _edited(study, masks, name: str = "P7_RD_1_region.png") -> None:
+    """A mask as an editor saves it: without our mark, so that it could be taken for an image."""
+    masks.mkdir(parents=True, exist_ok=True)
+    with Image.open(study / "P7_RD_1.png") as image:
+        size = image.size
+    Image.new("L", size, 0).save(masks / name)
+    mask = np.zeros(size[::-1], np.uint8)
+    mask[size[1] // 4 : size[1] // 2] = 255
+    Image.fromarray(mask).save(masks / name)
+
+
+@pytest.mark.parametrize("folder", ["result/masks", "."])
+def test_masks_within_the_study_are_no_images_of_it(study, tmp_path, folder: str) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    masks = tmp_path / "study" / folder
+    _edited(study, masks)
+    (masks / "P7_RD_2_region.png").write_bytes(b"no picture")
+    found = runner.invoke(app, ["read", str(tmp_path / "study"), "--quantify", "--masks", str(masks), "--json"])
+    assert found.exit_code == 0, found.output
+    reading = json.loads(found.stdout)
+    images = {Path(image["path"]).name: image for image in reading["images"]}
+    assert sorted(images) == ["P7_LB_1.png", "P7_RD_1.png", "P7_RD_2.png"]
+    assert images["P7_RD_1.png"]["quantities"]["region"]["origin"] == "given"
+    assert "P7_RD_2_region.png" in images["P7_RD_2.png"]["quantities"]["notes"][0]
+    assert [patient["images"] for patient in reading["patients"]] == [3]
+    left = {Path(item["path"]).name: item["reason"] for item in reading["skipped"]}
+    assert left == dict.fromkeys(("P7_RD_1_region.png", "P7_RD_2_region.png"), "a mask, not an image to read")
+    assert not any("not used" in note for note in reading["quantification"]["notes"])
+
+
+def test_a_misnamed_mask_is_named(reading, study, tmp_path) -> None:
+    _edited(study, tmp_path, "P7_RD_1.png")
+    found = quantified(reading, Quantifier(masks=tmp_path, threads=1))
+    assert any("not used" in note and "P7_RD_1.png" in note for note in found.quantification.notes)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_device_is_no_device(reading, name: str) -> None:
+    found = quantified(reading, device=name).quantification
+    assert all(site.device is None for site in found.sites)
+    assert any("device unknown" in note for note in found.notes)
+
+
+def test_a_lower_bound_is_shown_as_one(reading) -> None:
+    image = replace(reading.images[0], spacing_mm=(0.1, 0.1))
+    mask = np.zeros(image.pixels.shape, bool)
+    mask[50:] = True
+    quantities = Quantifier().measure(image.pixels, region=Region(mask, "proposed", 0.7), spacing_mm=(0.1, 0.1))
+    measured = replace(image, quantities=quantities)
+    member = MeasuredImage("P7", "B", "L", None, quantities)
+    study = Quantifier().study([member])
+    console = Console(record=True, width=200, file=io.StringIO())
+    show_quantities(replace(reading, images=(measured,), quantification=study), console)
+    shown = console.export_text()
+    assert f">= {(mask.shape[0] - 50) * 0.1:.1f}" in shown
+    assert "doubtful region" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--reference", "absent.json"], "absent.json: the reference does not exist"),
+        (["--reference", "REFERENCE", "--sex", "f"], "sex must be F or M"),
+        (["--reference", "REFERENCE", "--age", "150"], "age must lie within"),
+        (["--reference", "REFERENCE", "--age", "50"], "the study holds 2"),
+        (["--masks", "absent"], "absent does not exist"),
+    ],
+)
+def test_what_cannot_succeed_is_refused_before_the_study_is_read(
+    study, reference, tmp_path, monkeypatch, options: list[str], told: str
+) -> None:
+    def work(*_, **__):
+        raise AssertionError("read")
+
+    monkeypatch.setattr("myosono.cli.read._read", work)
+    shutil.copytree(study, tmp_path / "study")
+    (tmp_path / "study" / "P7_LB_1.png").rename(tmp_path / "study" / "P8_LB_1.png")
+    path = reference.save(tmp_path / "reference.json")
+    typed = [str(path) if option == "REFERENCE" else option for option in options]
+    found = runner.invoke(app, ["read", str(tmp_path / "study"), "--quantify", *typed])
+    assert isinstance(found.exception, MyosonoError), found.exception
+    assert told in str(found.exception)

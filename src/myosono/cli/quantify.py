@@ -11,8 +11,12 @@ from myosono.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from myosono.quantification import SiteQuantities
-    from myosono.reading import Reading
+    from myosono.quantification import Quantifier, Reference, SiteQuantities
+    from myosono.reading import Reader, Reading
+
+
+_NAMED_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"})
+"""Endings of files that tell a patient by their name alone; DICOM files tell him in their header."""
 
 
 @dataclass(frozen=True)
@@ -32,29 +36,78 @@ class QuantifyOptions:
         Raises
         ------
         UsageError
-            One is given without ``--quantify``, or one that only a reference uses without ``--reference``.
+            One is given without ``--quantify``, or one that only a reference uses without ``--reference``; an age or
+            sex that no person has.
         """
+        from myosono.reading.quantify import require_one_person
+
         if not quantify and self != QuantifyOptions():
             raise UsageError("--masks, --reference, --age, --sex, --device and --across-devices need --quantify")
         scoring = self.age is not None or self.sex is not None or self.across_devices
         if self.reference is None and scoring:
             raise UsageError("--age, --sex and --across-devices need --reference")
+        require_one_person(self.age, self.sex)
+
+    def require_one_patient(self, paths: list[str]) -> None:
+        """Refuse an age or sex of several patients, as far as the names of picture files tell them.
+
+        Raises
+        ------
+        UsageError
+            If they name several.
+        ImageError
+            If no image is found.
+        """
+        from myosono.imaging import facts_from_name, list_sources
+        from myosono.reading.quantify import require_one_person
+
+        if self.age is None and self.sex is None:
+            return
+        pictures = [path for path in list_sources(paths) if path.suffix.lower() in _NAMED_PICTURES]
+        named = (facts_from_name(path).patient_id for path in pictures)
+        require_one_person(self.age, self.sex, filter(None, named))
 
 
-def quantify(reading: Reading, options: QuantifyOptions, *, threads: int, quiet: bool) -> Reading:
-    """Measure each image of a reading, behind a progress bar unless ``quiet``."""
-    from myosono.progress import progress_bar
+@dataclass(frozen=True)
+class Prepared:
+    """The options, with what they name opened: a missing file is told before a study is read."""
+
+    options: QuantifyOptions
+    quantifier: Quantifier
+    reference: Reference | None
+
+
+def prepare(options: QuantifyOptions, *, threads: int) -> Prepared:
+    """Open the reference and the folder of masks.
+
+    Raises
+    ------
+    UsageError
+        If the folder of masks does not exist.
+    CohortError
+        If the reference is missing or damaged.
+    """
     from myosono.quantification import Quantifier, Reference
-    from myosono.reading import quantified
 
-    quantifier = Quantifier(masks=options.masks, threads=threads)
     reference = None if options.reference is None else Reference.open(options.reference)
+    return Prepared(options, Quantifier(masks=options.masks, threads=threads), reference)
+
+
+def quantify(reader: Reader, reading: Reading, prepared: Prepared, *, quiet: bool) -> Reading:
+    """Measure each image of a reading that is no mask, behind a progress bar unless ``quiet``."""
+    from myosono.progress import progress_bar
+    from myosono.reading import quantified
+    from myosono.reading.quantify import without_masks
+
+    options = prepared.options
+    if options.masks is not None:
+        reading = without_masks(reader, reading, options.masks)
     with progress_bar(disable=quiet) as bar:
         task = bar.add_task("measuring", total=len(reading.images))
         return quantified(
             reading,
-            quantifier,
-            reference=reference,
+            prepared.quantifier,
+            reference=prepared.reference,
             age=options.age,
             sex=options.sex,
             device=options.device,
@@ -105,7 +158,8 @@ def show_quantities(reading: Reading, to: Console) -> None:
     for site in study.sites:
         table.add_row(
             escape(site.patient_id), site.muscle or "-", site.side or "-", f"{site.echo_intensity:.1f}", _z(site),
-            _mm(site.muscle_thickness_mm), _mm(site.subcutaneous_thickness_mm), str(site.images), escape(_notes(site)),
+            _mm(site.muscle_thickness_mm, at_least=site.muscle_thickness_at_least),
+            _mm(site.subcutaneous_thickness_mm), str(site.images), escape(_notes(site)),
         )  # fmt: skip
     if study.sites:
         to.print(table)
@@ -123,12 +177,16 @@ def _z(site: SiteQuantities) -> str:
     return "-" if site.z_score is None or site.z_score.z is None else f"{site.z_score.z:+.1f}"
 
 
-def _mm(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _mm(value: float | None, *, at_least: bool = False) -> str:
+    return "-" if value is None else f"{'>= ' if at_least else ''}{value:.1f}"
 
 
 def _notes(site: SiteQuantities) -> str:
+    """What limits a site's figures; a border out of view and a missing spacing show in its thickness."""
+    from myosono.quantification.thickness import CUT_OFF, NO_SPACING
+
     notes = ["proposed region"] if site.proposed else []
+    notes += [note for note in site.notes if not note.startswith((CUT_OFF, NO_SPACING))]
     if site.z_score is not None:
         notes += [site.z_score.reason] if site.z_score.reason else []
         notes += site.z_score.warnings

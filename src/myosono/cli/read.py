@@ -43,20 +43,23 @@ def read_command(
 
     Exit code 1 if some of the files could not be read; the others are read and the failures are listed.
     """
-    from myosono.cli.quantify import QuantifyOptions, show_quantities, write_regions
+    from myosono.cli.quantify import QuantifyOptions, prepare, show_quantities, write_regions
     from myosono.cli.quantify import quantify as measure
     from myosono.reading import load
 
     options = QuantifyOptions(masks, reference, age, sex, device, across_devices)
     options.require(quantify)
     _check_site(muscle, side)
+    prepared = prepare(options, threads=threads)
+    if patient is None:
+        options.require_one_patient(paths)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     quiet = json or not sys.stderr.isatty()
     reader = load(model, threads=threads)
     reading = _read(reader, paths, patient, muscle, side, quiet=quiet)
     if quantify:
-        reading = measure(reading, options, threads=threads, quiet=quiet)
+        reading = measure(reader, reading, prepared, quiet=quiet)
     if out is not None:
         write_reading(reader, reading, out)
         write_regions(reading, out)

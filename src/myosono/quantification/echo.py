@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from myosono.errors import UsageError
 from myosono.quantification.region import check_shape
 
+SATURATED = "of the region is black or white: gain too low or too high for its mean"
+
 _SATURATED = 0.02
 
 
@@ -42,7 +44,7 @@ class EchoIntensity:
     def notes(self) -> tuple[str, ...]:
         """What limits the figure."""
         if self.saturated > _SATURATED:
-            return (f"{self.saturated:.0%} of the region is black or white: gain too low or too high for its mean",)
+            return (f"{self.saturated:.0%} {SATURATED}",)
         return ()
 
     def to_dict(self) -> dict[str, Any]:

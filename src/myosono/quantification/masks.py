@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from myosono.errors import ImageError
-from myosono.imaging import Area, bare_name, safe_name, save_result, unique_names
+from myosono.imaging import Area, bare_name, printable, safe_name, save_result, unique_names
 from myosono.quantification.region import Region
 
 _EDGE = np.array([255, 190, 0], dtype=np.uint8)
 _CAPTION = 18
+
+_NO_MASKS = ("readme", "thumbs.db", "desktop.ini")
+_NAMED = 5
+"""Unused masks that a note names; the others are counted."""
 
 
 def mask_names(images: Sequence[tuple[str, int]]) -> list[str]:
@@ -40,11 +45,11 @@ def mask_names(images: Sequence[tuple[str, int]]) -> list[str]:
     levels = [0] * len(choices)
     while True:
         names = [names[level] for names, level in zip(choices, levels, strict=True)]
-        counts = Counter(name.casefold() for name in names)
+        counts = Counter(map(folded_name, names))
         longer = [
             place
             for place, name in enumerate(names)
-            if counts[name.casefold()] > 1 and levels[place] + 1 < len(choices[place])
+            if counts[folded_name(name)] > 1 and levels[place] + 1 < len(choices[place])
         ]
         if not longer:
             return unique_names(names)
@@ -63,11 +68,54 @@ def _mask_name(stem: str, frame: int) -> str:
     return safe_name(f"{stem}{f'_frame{frame + 1}' if frame else ''}", "_region.png", verbatim=True)
 
 
-def unused_masks(folder: Path, names: Sequence[str]) -> list[str]:
-    """Masks in a folder that are none of these: an edited one that is misnamed would be missed in silence."""
-    wanted = {name.casefold() for name in names}
-    found = (item.name for item in folder.glob("*_region.png"))
-    return sorted(name for name in found if name.casefold() not in wanted)
+def folded_name(name: str) -> str:
+    """What is the same of file names that differ only in the case of letters or the composition of accents.
+
+    Examples
+    --------
+    >>> folded_name("P1_Région.PNG") == folded_name("p1_re\\u0301gion.png")
+    True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def find_mask(folder: Path, name: str) -> Path | None:
+    """The mask of this name in a folder, or of one that `folded_name` calls the same; None if there is none.
+
+    Editors and file systems change the case of a name: such a mask would be missed in silence.
+    """
+    exact = folder / name
+    if exact.is_file():
+        return exact
+    wanted = folded_name(name)
+    return min((item for item in folder.iterdir() if folded_name(item.name) == wanted and item.is_file()), default=None)
+
+
+def unused_masks(folder: Path, names: Iterable[str]) -> list[str]:
+    """Files in a folder of masks that `find_mask` gives for none of these names: no edited mask is missed in silence.
+
+    Hidden files and a README are no masks. A folder within counts as a file, since no mask in it is looked for.
+    """
+    files: dict[str, list[str]] = {}
+    for item in sorted(folder.iterdir()):
+        if not item.name.startswith((".", "~")) and not item.name.casefold().startswith(_NO_MASKS):
+            files.setdefault(folded_name(item.name), []).append(item.name)
+    for name in names:
+        found = files.get(folded_name(name), [])
+        if found:
+            found.remove(name if name in found else found[0])
+    return sorted(name for found in files.values() for name in found)
+
+
+def unused_note(folder: Path, names: Iterable[str]) -> str | None:
+    """What must be said of `unused_masks`; None if there are none."""
+    unused = unused_masks(folder, names)
+    if not unused:
+        return None
+    more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
+    files = "1 file" if len(unused) == 1 else f"{len(unused)} files"
+    named = ", ".join(printable(name) for name in unused[:_NAMED])
+    return f"{files} in the folder of masks not used, the name fits no image: {named}{more} (IMAGE_region.png is used)"
 
 
 def read_mask(

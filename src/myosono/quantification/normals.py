@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _AGE_CENTRE = 50.0
-_ABSOLUTE_MINIMUM = 3
+ABSOLUTE_MINIMUM = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,11 @@ class NormalModel:
     patients, sites
         How many normals, and sides of them.
     age_range
-        Youngest and oldest, None where age is not known.
+        Youngest and oldest of those whose age is known, None if that is nobody.
+    sexes, sides
+        Those among the normals, ``""`` for unknown; None in files of versions that did not store them.
+    ages
+        How many normals have a known age; None in such files.
     """
 
     muscle: str
@@ -59,6 +63,9 @@ class NormalModel:
     patients: int
     sites: int
     age_range: tuple[float, float] | None
+    sexes: tuple[str, ...] | None = None
+    sides: tuple[str, ...] | None = None
+    ages: int | None = None
 
     def expected(self, *, side: str | None, age: float | None, sex: str | None) -> float | str:
         """Expected echo intensity, or the reason why it cannot be told."""
@@ -70,10 +77,25 @@ class NormalModel:
             row.append(value)
         return float(np.dot(row, self.coefficients))
 
+    def unadjusted(self, *, side: str | None, age: float | None, sex: str | None) -> list[str]:
+        """What must be said with a z-score that the regression does not adjust for age, sex or side."""
+        warnings = []
+        if age is not None and self.age_range and not self.age_range[0] <= age <= self.age_range[1]:
+            youngest, oldest = self.age_range
+            end = ": extrapolated" if "age" in self.terms else ""
+            warnings.append(f"age {age:g} lies outside the normals' {youngest:g} to {oldest:g}{end}")
+        if "age" not in self.terms:
+            known = self.ages is not None and self.ages < self.patients
+            why = f": known of {self.ages} of {self.patients} normals" if known else ""
+            warnings.append(f"not adjusted for age{why}")
+        for term, found, own in (("male", self.sexes, sex or ""), ("left", self.sides, side or "")):
+            if term not in self.terms and (reason := _why_not(term, found, own)) is not None:
+                warnings.append(reason)
+        return warnings
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "terms": list(self.terms), "coefficients": list(self.coefficients),
-                "age_range": None if self.age_range is None else list(self.age_range)}  # fmt: skip
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> NormalModel:
@@ -94,6 +116,9 @@ class NormalModel:
             patients=int(data["patients"]),
             sites=int(data["sites"]),
             age_range=None if span is None else (float(span[0]), float(span[1])),
+            sexes=_texts(data.get("sexes")),
+            sides=_texts(data.get("sides")),
+            ages=None if data.get("ages") is None else int(data["ages"]),
         )
         if len(model.terms) != len(model.coefficients) or not set(model.terms) <= {"mean", *_NEEDS}:
             raise ValueError(f"terms {model.terms} with {len(model.coefficients)} coefficients")
@@ -103,6 +128,27 @@ class NormalModel:
 
 
 _NEEDS = {"age": "age", "male": "sex", "left": "side"}
+_MANY = {"F": "women", "M": "men", "L": "left sides", "R": "right sides"}
+
+
+def _texts(values: Any) -> tuple[str, ...] | None:
+    return None if values is None else tuple(str(value) for value in values)
+
+
+def _why_not(term: str, found: tuple[str, ...] | None, own: str) -> str | None:
+    """Why a sex or side is not adjusted for, or None where all normals are of the same as the patient (``own``)."""
+    what = f"not adjusted for {_NEEDS[term]}"
+    if not found:
+        return what
+    if "" in found:
+        return f"{what}: unknown of some normals"
+    if len(found) > 1:
+        return what
+    if own == found[0]:
+        return None
+    if own in _MANY:
+        return f"no {_MANY[own]} among the normals: {what}"
+    return f"{what}: all normals are {_MANY.get(found[0], found[0])}"
 
 
 def fit_normals(measures: Sequence[SiteMeasure], *, minimum: int) -> NormalModel | str:
@@ -118,8 +164,8 @@ def fit_normals(measures: Sequence[SiteMeasure], *, minimum: int) -> NormalModel
         Fewest patients.
     """
     patients = len({item.patient_id for item in measures})
-    if patients < max(minimum, _ABSOLUTE_MINIMUM):
-        return f"{patients} normals, fewer than {max(minimum, _ABSOLUTE_MINIMUM)}"
+    if patients < max(minimum, ABSOLUTE_MINIMUM):
+        return f"{patients} normals, fewer than {max(minimum, ABSOLUTE_MINIMUM)}"
     terms, design = _design(measures)
     if patients <= len(terms):
         return f"{patients} normals cannot fit {len(terms)} terms"
@@ -130,7 +176,7 @@ def fit_normals(measures: Sequence[SiteMeasure], *, minimum: int) -> NormalModel
     sd = float(np.sqrt(np.mean(residual**2) * patients / (patients - len(terms))))
     if sd < 1e-9:
         return "the normals do not differ from each other"
-    ages = [item.age for item in measures if item.age is not None]
+    known_ages = [item.age for item in measures if item.age is not None]
     return NormalModel(
         muscle=measures[0].muscle,
         device=measures[0].device,
@@ -139,7 +185,10 @@ def fit_normals(measures: Sequence[SiteMeasure], *, minimum: int) -> NormalModel
         sd=sd,
         patients=patients,
         sites=len(measures),
-        age_range=(min(ages), max(ages)) if len(ages) == len(measures) else None,
+        age_range=(min(known_ages), max(known_ages)) if known_ages else None,
+        sexes=tuple(sorted({item.sex for item in measures})),
+        sides=tuple(sorted({item.side for item in measures})),
+        ages=len({item.patient_id for item in measures if item.age is not None}),
     )
 
 

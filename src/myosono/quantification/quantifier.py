@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from myosono.errors import ImageError, UsageError
 from myosono.imaging import Area
 from myosono.pooling import file_keys, mean_over_files
-from myosono.quantification.echo import echo_intensity
-from myosono.quantification.masks import read_mask
+from myosono.quantification.echo import SATURATED, echo_intensity
+from myosono.quantification.masks import find_mask, read_mask
 from myosono.quantification.proposal import RegionModel
 from myosono.quantification.protocol import MYOSITIS_PROTOCOL, Site, completeness
 from myosono.quantification.reference import Reference, ZScore
@@ -24,6 +24,17 @@ from myosono.quantification.thickness import CUT_OFF, NO_SPACING, cut_off, muscl
 
 LOW_SUPPORT = 0.90
 """Proposals that the network supports less than this are called doubtful."""
+
+DOUBTFUL = "doubtful region"
+"""How the note of a `LOW_SUPPORT` begins."""
+
+_SITE_NOTES = {
+    DOUBTFUL: f"{DOUBTFUL}: the network supports it by less than {LOW_SUPPORT:.0%}",
+    SATURATED: f"part {SATURATED}",
+    CUT_OFF: CUT_OFF,
+    NO_SPACING: NO_SPACING,
+}
+"""What a site says where notes of its images hold the key: the same without the figures of one image."""
 
 UNKNOWN_DEVICE = "device unknown: echo intensity is comparable only within one device and setting"
 SETTINGS = "echo intensity and texture depend on gain, depth and preset: compare within one device and setting only"
@@ -111,8 +122,8 @@ class Quantifier:
             If there is a mask that cannot be used.
         """
         if self.masks is not None and mask_name is not None:
-            file = self.masks / mask_name
-            if file.is_file():
+            file = find_mask(self.masks, mask_name)
+            if file is not None:
                 return read_mask(file, (image.shape[0], image.shape[1]), area, screen)
         return self.model.propose(image)
 
@@ -143,7 +154,7 @@ class Quantifier:
         doubtful = region.support is not None and region.support < LOW_SUPPORT
         notes = [
             region.note,
-            *([f"doubtful region: the network supports it by {region.support:.0%}"] if doubtful else []),
+            *([f"{DOUBTFUL}: the network supports it by {region.support:.0%}"] if doubtful else []),
             *echo.notes,
             *([CUT_OFF] if cut_off(region.mask) else []),
             *([NO_SPACING] if spacing_mm is None else []),
@@ -250,7 +261,18 @@ def _pool(
         muscle_thickness_mm=_mean(muscles, files),
         subcutaneous_thickness_mm=_mean(above, files),
         z_score=None,
+        muscle_thickness_at_least=any(CUT_OFF in one.notes for one in measures),
+        notes=_site_notes(measures),
     )
+
+
+def _site_notes(measures: Sequence[ImageQuantities]) -> tuple[str, ...]:
+    notes = []
+    for key, text in _SITE_NOTES.items():
+        count = sum(any(key in note for note in one.notes) for one in measures)
+        if count:
+            notes.append(text if count == len(measures) else f"{text} ({count} of {len(measures)} images)")
+    return tuple(notes)
 
 
 def _scored(site: SiteQuantities, score: ZScore | None) -> SiteQuantities:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from typing import Any
 from myosono.errors import DAMAGED_TABLE, DAMAGED_TEXT, CohortError, UsageError
 from myosono.formats import REFERENCE_FORMAT
 from myosono.provenance import now, versions
-from myosono.quantification.normals import NormalModel, SiteMeasure, fit_normals
+from myosono.quantification.normals import ABSOLUTE_MINIMUM, NormalModel, SiteMeasure, fit_normals
 
 _LEFT_OUT = ("muscle", "device", "reason")
+_IMAGE_LEFT_OUT = ("file", "reason")
 MINIMUM_NORMALS = 20
 """Fewest normals a muscle and device (CLSI EP28-A3c asks 20 to verify a reference interval, 120 to establish one)."""
 
@@ -69,6 +70,10 @@ class Reference:
         One for each muscle and device with enough normals.
     left_out
         ``{"muscle", "device", "reason"}`` of the others.
+    images_left_out
+        ``{"file", "reason"}`` of the images of normals that were not measured.
+    notes
+        What must be said of the whole.
     """
 
     source: str
@@ -78,6 +83,8 @@ class Reference:
     models: tuple[NormalModel, ...]
     left_out: tuple[dict[str, str], ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    images_left_out: tuple[dict[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -118,9 +125,7 @@ class Reference:
         expected = model.expected(side=side, age=age, sex=sex)
         if isinstance(expected, str):
             return ZScore(None, normals=model.patients, warnings=tuple(warnings), reason=expected)
-        if age is not None and model.age_range and not model.age_range[0] <= age <= model.age_range[1]:
-            youngest, oldest = model.age_range
-            warnings.append(f"age {age:g} lies outside the normals' {youngest:g} to {oldest:g}: extrapolated")
+        warnings += model.unadjusted(side=side, age=age, sex=sex)
         if model.patients < MINIMUM_NORMALS:
             warnings.append(f"only {model.patients} normals; at least {MINIMUM_NORMALS} are advised")
         z = (echo_intensity - expected) / model.sd
@@ -143,6 +148,8 @@ class Reference:
             "minimum": self.minimum,
             "models": [model.to_dict() for model in self.models],
             "left_out": [dict(item) for item in self.left_out],
+            "images_left_out": [dict(item) for item in self.images_left_out],
+            "notes": list(self.notes),
             **self.facts,
         }
 
@@ -182,9 +189,25 @@ class Reference:
                 models=tuple(NormalModel.from_dict(item) for item in data["models"]),
                 left_out=tuple({key: str(item[key]) for key in _LEFT_OUT} for item in data["left_out"]),
                 facts={key: data[key] for key in ("created", "versions", "cohort_hash") if key in data},
+                images_left_out=tuple(
+                    {key: str(item[key]) for key in _IMAGE_LEFT_OUT} for item in data.get("images_left_out", ())
+                ),
+                notes=tuple(str(note) for note in data.get("notes", ())),
             )
         except DAMAGED_TABLE as error:
             raise CohortError(f"the reference is damaged: {error}", path=source, remedy=remedy) from error
+
+
+def require_minimum(minimum: int) -> None:
+    """Refuse fewer normals than a standard deviation needs.
+
+    Raises
+    ------
+    UsageError
+        If ``minimum`` is below 3.
+    """
+    if minimum < ABSOLUTE_MINIMUM:
+        raise UsageError(f"a standard deviation needs at least {ABSOLUTE_MINIMUM} normals, not {minimum}")
 
 
 def fit_reference(
@@ -195,6 +218,8 @@ def fit_reference(
     simulated: bool,
     minimum: int = MINIMUM_NORMALS,
     cohort_hash: str = "",
+    images_left_out: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
 ) -> Reference:
     """Fit the normals of each muscle on each device.
 
@@ -202,8 +227,10 @@ def fit_reference(
     ----------
     measures
         Sites of normals only.
-    source, region, simulated, cohort_hash
+    source, region, simulated, cohort_hash, notes
         For the record.
+    images_left_out
+        ``(file, reason)`` of the images of normals that were not measured, for the record.
     minimum
         Fewest normals a muscle and device.
 
@@ -214,15 +241,11 @@ def fit_reference(
     CohortError
         If no muscle has enough normals on any one device.
     """
-    if minimum < 3:
-        raise UsageError(f"a standard deviation needs at least 3 normals, not {minimum}")
-    groups: dict[tuple[str, str], list[SiteMeasure]] = {}
-    for item in measures:
-        if math.isfinite(item.echo_intensity):
-            groups.setdefault((item.muscle, item.device), []).append(item)
+    require_minimum(minimum)
+    groups = _by_muscle_and_device(measures)
     models: list[NormalModel] = []
     left_out: list[dict[str, str]] = []
-    for (muscle, device), members in sorted(groups.items()):
+    for (muscle, device), members in groups.items():
         fitted = fit_normals(members, minimum=minimum)
         if isinstance(fitted, str):
             left_out.append({"muscle": muscle, "device": device, "reason": fitted})
@@ -230,9 +253,21 @@ def fit_reference(
             models.append(fitted)
     if not models:
         most = max((len({item.patient_id for item in members}) for members in groups.values()), default=0)
+        lost = [f"{len(images_left_out)} images were not measured, {': '.join(one)}" for one in images_left_out[:1]]
         raise CohortError(
-            f"no muscle has {minimum} normals on one device (at most {most})",
+            "; ".join([f"no muscle has {minimum} normals on one device (at most {most})", *lost]),
             remedy="Add normals, or lower --minimum and say so with every z-score",
         )
     facts = {"created": now(), "versions": versions(), "cohort_hash": cohort_hash}
-    return Reference(source, region, simulated, minimum, tuple(models), tuple(left_out), facts)
+    lost_images = tuple({"file": file, "reason": reason} for file, reason in images_left_out)
+    return Reference(
+        source, region, simulated, minimum, tuple(models), tuple(left_out), facts, lost_images, tuple(notes)
+    )
+
+
+def _by_muscle_and_device(measures: Iterable[SiteMeasure]) -> dict[tuple[str, str], list[SiteMeasure]]:
+    groups: dict[tuple[str, str], list[SiteMeasure]] = {}
+    for item in measures:
+        if math.isfinite(item.echo_intensity):
+            groups.setdefault((item.muscle, item.device), []).append(item)
+    return dict(sorted(groups.items()))

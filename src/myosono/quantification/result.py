@@ -94,6 +94,10 @@ class SiteQuantities:
         None unless the pixel spacing of all is known.
     z_score
         None without a reference.
+    muscle_thickness_at_least
+        Whether the muscle is at least as thick as stated: its deep border is out of view in some of the images.
+    notes
+        What limits the figures, from the notes of the images.
     """
 
     patient_id: str
@@ -106,6 +110,8 @@ class SiteQuantities:
     muscle_thickness_mm: float | None
     subcutaneous_thickness_mm: float | None
     z_score: ZScore | None
+    muscle_thickness_at_least: bool = False
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -120,6 +126,8 @@ class SiteQuantities:
             "muscle_thickness_mm": self.muscle_thickness_mm,
             "subcutaneous_thickness_mm": self.subcutaneous_thickness_mm,
             "z_score": None if self.z_score is None else self.z_score.to_dict(),
+            "muscle_thickness_at_least": self.muscle_thickness_at_least,
+            "notes": list(self.notes),
         }
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from myosono.errors import UsageError
 from myosono.imaging import Area
-from myosono.quantification import ImageQuantities, MeasuredImage, Quantifier, Reference, mask_names, unused_masks
+from myosono.quantification import (
+    ImageQuantities,
+    MeasuredImage,
+    Quantifier,
+    Reference,
+    folded_name,
+    mask_names,
+    unused_note,
+)
+from myosono.reading.reader import Reader
 from myosono.reading.result import ImageReading, Reading
+
+A_MASK = "a mask, not an image to read"
+"""Why a file of the study is left out that lies in the folder of masks."""
 
 
 def quantified(
@@ -35,7 +49,7 @@ def quantified(
     age, sex
         Of the one patient of the reading; sex is ``"F"`` or ``"M"``.
     device
-        Of images whose file does not tell.
+        Of images whose file does not tell; an empty name is none.
     across_devices
         Allow z-scores against another device's normals; each then says so.
     on_image
@@ -53,10 +67,7 @@ def quantified(
     """
     quantifier = quantifier or Quantifier()
     patients = {image.patient_id for image in reading.images}
-    if len(patients) > 1 and (age is not None or sex is not None):
-        raise UsageError(f"age and sex belong to one patient, but the study holds {len(patients)}")
-    if sex not in (None, "F", "M") or (age is not None and not 0 <= age <= 130):
-        raise UsageError("sex must be F or M, and age must lie within 0 to 130 years")
+    require_one_person(age, sex, patients)
     images = []
     names = mask_names([(image.path, image.frame) for image in reading.images])
     for image, name in zip(reading.images, names, strict=True):
@@ -68,7 +79,7 @@ def quantified(
             image.patient_id,
             image.muscle,
             image.side,
-            image.device or device,
+            image.device or (device or "").strip() or None,
             image.quantities,
             usable=not image.abstained,
             file=image.path,
@@ -83,10 +94,68 @@ def quantified(
         sexes=dict.fromkeys(patients, sex) if sex is not None else None,
         across_devices=across_devices,
     )
-    if quantifier.masks is not None and (unused := unused_masks(quantifier.masks, names)):
-        note = f"{len(unused)} masks in {quantifier.masks} belong to no image that was read ({unused[0]} first)"
-        study = replace(study, notes=(*study.notes, note))
+    note = None if quantifier.masks is None else _unused(quantifier.masks, images, names)
+    study = study if note is None else replace(study, notes=(*study.notes, note))
     return replace(reading, images=tuple(images), quantification=study)
+
+
+def _unused(masks: Path, images: Sequence[ImageReading], names: Sequence[str]) -> str | None:
+    """Of the files in the folder of masks, those that are neither a mask of an image nor an image of the study."""
+    folder = masks.resolve()
+    beside = [Path(image.path).name for image in images if Path(image.path).parent.resolve() == folder]
+    return unused_note(masks, [*names, *beside])
+
+
+def require_one_person(age: float | None, sex: str | None, patients: Iterable[str] = ()) -> None:
+    """Refuse an age or sex that no person has, or that would be of several patients.
+
+    Raises
+    ------
+    UsageError
+        In either case.
+    """
+    count = len(set(patients))
+    if count > 1 and (age is not None or sex is not None):
+        raise UsageError(
+            f"age and sex belong to one patient, but the study holds {count}", remedy="Read each patient alone"
+        )
+    if sex not in (None, "F", "M") or (age is not None and not 0 <= age <= 130):
+        raise UsageError("sex must be F or M, and age must lie within 0 to 130 years")
+
+
+def without_masks(reader: Reader, reading: Reading, masks: Path) -> Reading:
+    """A reading without the pictures that are masks, where their folder lies within the study.
+
+    Masks that lie beside their images, so that the folder is the study, are told by their names.
+
+    Parameters
+    ----------
+    reader
+        Which made the reading: it pools the images that are left.
+    masks
+        Folder of the masks.
+    """
+    paths = [image.path for image in reading.images] + [failure.path for failure in reading.failed]
+    inside = {path for path in paths if _lies_in(path, masks)}
+    if all(image.path in inside for image in reading.images):
+        of_images = {folded_name(name) for name in mask_names([(image.path, image.frame) for image in reading.images])}
+        inside = {path for path in inside if folded_name(Path(path).name) in of_images}
+    if not inside:
+        return reading
+    images = tuple(image for image in reading.images if image.path not in inside)
+    muscles, patients = reader.pool(images)
+    return replace(
+        reading,
+        images=images,
+        failed=tuple(failure for failure in reading.failed if failure.path not in inside),
+        muscles=muscles,
+        patients=patients,
+        skipped=(*reading.skipped, *((path, A_MASK) for path in dict.fromkeys(paths) if path in inside)),
+    )
+
+
+def _lies_in(path: str, folder: Path) -> bool:
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
 def quantities_of(image: ImageReading, quantifier: Quantifier, *, mask_name: str = "") -> ImageQuantities:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from myosono.anatomy import MUSCLES
 from myosono.clinic.reports import codes
 from myosono.clinic.reports.csv import _cell, to_csv
 from myosono.clinic.reports.fhir import to_fhir
+from myosono.clinic.reports.html import render_report
 from myosono.clinic.studies.view import StudyView
 from myosono.errors import ClinicError
 
@@ -34,6 +36,17 @@ def test_a_row_for_each_site_with_numbers_that_read_back(view: StudyView) -> Non
     assert float(deltoid["site_p_IBM"]) == 0.62
     missing = next(row for row in rows if row["site"] == "LD")
     assert (missing["images"], missing["echo_intensity"], missing["site_p_IBM"]) == ("0", "", "")
+
+
+def test_a_lower_bound_of_a_thickness_is_told_as_one(view: StudyView) -> None:
+    sites = [replace(site, muscle_thickness_at_least=site.code == "RD") for site in view.sites]
+    told = replace(view, sites=tuple(sites))
+    found = {row["site"]: row["muscle_thickness_at_least"] for row in rows_of(to_csv([told]))}
+    assert (found["RD"], found["RB"], found["LD"]) == ("true", "false", "")  # nothing was measured at LD
+    entries = [one["resource"] for one in to_fhir(told)["entry"]]
+    parts = [part for one in entries for part in one.get("component", ()) if "Muscle thickness" in str(part["code"])]
+    assert [part["valueQuantity"].get("comparator") for part in parts].count(">=") == 1
+    assert "≥\N{NO-BREAK SPACE}14.2" in render_report(told, "en", {}, made=datetime(2026, 3, 4, tzinfo=UTC))
 
 
 def test_grades_that_differ_are_told_with_their_givers(view: StudyView) -> None:

@@ -71,6 +71,8 @@ def site_group(view: StudyView, site: SiteView, algorithm: sr.AlgorithmIdentific
         measurements=measurements,
         evaluations=evaluations,
     )
+    if site.muscle_thickness_mm is not None and site.muscle_thickness_at_least:
+        _say(group, ["The muscle is at least as thick as stated: its deep border is out of view"])
     if site.z_score is not None:
         _say(group, [*site.z_score.get("warnings", ()), str(site.z_score.get("reason") or "")])
     return group

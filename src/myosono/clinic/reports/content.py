@@ -217,7 +217,7 @@ def _site_row(site: SiteView, t: Translate) -> SiteRow:
         expected=ABSENT if expected is None or sd is None else f"{expected:.0f} ± {sd:.0f}",
         z=ABSENT if score is None else f"{score:+.1f}",
         z_high=score is not None and score > 2,
-        muscle_mm=number(site.muscle_thickness_mm),
+        muscle_mm=("≥\N{NO-BREAK SPACE}" if site.muscle_thickness_at_least else "") + number(site.muscle_thickness_mm),
         fat_mm=number(site.subcutaneous_thickness_mm),
         heckmatt=" / ".join(dict.fromkeys(_roman(grade) for _, grade in site.heckmatt_grades)) or ABSENT,
     )

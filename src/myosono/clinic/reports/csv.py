@@ -18,7 +18,7 @@ _STUDY_COLUMNS = (
 )  # fmt: skip
 _SITE_COLUMNS = (
     "site", "muscle", "side", "images", "site_label", "echo_intensity", "z_score", "z_score_note",
-    "muscle_thickness_mm", "subcutaneous_thickness_mm", "heckmatt", "heckmatt_by",
+    "muscle_thickness_mm", "muscle_thickness_at_least", "subcutaneous_thickness_mm", "heckmatt", "heckmatt_by",
 )  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -93,6 +93,7 @@ def _site_row(site: SiteView) -> dict[str, Any]:
         "z_score": z.get("z"),
         "z_score_note": "; ".join([*map(str, z.get("warnings", ())), *([str(z["reason"])] if z.get("reason") else [])]),
         "muscle_thickness_mm": site.muscle_thickness_mm,
+        "muscle_thickness_at_least": site.muscle_thickness_at_least if site.muscle_thickness_mm is not None else None,
         "subcutaneous_thickness_mm": site.subcutaneous_thickness_mm,
         "heckmatt": site.heckmatt,
         "heckmatt_by": "; ".join(f"{name}: {grade}" for name, grade in site.heckmatt_grades),

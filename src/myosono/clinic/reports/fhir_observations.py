@@ -57,12 +57,14 @@ def site_observation(view: StudyView, site: SiteView, identity: _Ids) -> dict[st
         grey = quantity(site.echo_intensity, "grey level, 0 to 255", "1")
         components.append({"code": concept(codes.ECHOGENICITY, "Mean echo intensity"), "valueQuantity": grey})
     components += _z_score(site)
-    for value, text in (
-        (site.muscle_thickness_mm, "Muscle thickness"),
-        (site.subcutaneous_thickness_mm, "Subcutaneous thickness"),
+    for value, text, at_least in (
+        (site.muscle_thickness_mm, "Muscle thickness", site.muscle_thickness_at_least),
+        (site.subcutaneous_thickness_mm, "Subcutaneous thickness", False),
     ):
         if value is not None:
-            components.append({"code": concept(codes.THICKNESS, text), "valueQuantity": quantity(value, "mm", "mm")})
+            bound = {"comparator": ">="} if at_least else {}
+            measure = quantity(value, "mm", "mm") | bound
+            components.append({"code": concept(codes.THICKNESS, text), "valueQuantity": measure})
     agreed = ("the physician", site.heckmatt)
     for name, grade in [agreed] if site.heckmatt is not None else site.heckmatt_grades:
         components.append({"code": text_concept(f"Heckmatt grade, 1 to 4 (given by {name})"), "valueInteger": grade})

@@ -190,6 +190,7 @@ def _site(
         muscle_thickness_mm=measured.get("muscle_thickness_mm"),
         subcutaneous_thickness_mm=measured.get("subcutaneous_thickness_mm"),
         heckmatt_grades=grades.get(code, ()),
+        muscle_thickness_at_least=bool(measured.get("muscle_thickness_at_least")),
     )
 
 

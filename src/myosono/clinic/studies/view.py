@@ -82,6 +82,8 @@ class SiteView:
         Side and muscle, such as ``RD``; ``""`` gathers images whose site nobody knows.
     z_score
         As in `myosono.quantification.ZScore.to_dict`, or None.
+    muscle_thickness_at_least
+        Whether the muscle is at least as thick as stated: its deep border is out of view.
     heckmatt_grades
         Who graded it, by name, and how, 1 to 4: of signed readings that hold, oldest first. A draft's is nobody else's
         business.
@@ -98,6 +100,7 @@ class SiteView:
     muscle_thickness_mm: float | None
     subcutaneous_thickness_mm: float | None
     heckmatt_grades: tuple[tuple[str, int], ...]
+    muscle_thickness_at_least: bool = False
 
     @property
     def heckmatt(self) -> int | None:
