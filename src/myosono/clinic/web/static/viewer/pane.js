@@ -3,10 +3,10 @@
 import { t } from "../i18n.js";
 import { bitmap, frameAddress, mapAddress } from "./frames.js";
 import { lengthOf, regionAt } from "./geometry.js";
+import { drawGrey } from "./grey.js";
+import { drawLine, drawRegions } from "./marks.js";
 
 const LARGEST = 24;
-const LINE = "#ffd24a";
-const REFUSED = "#ff8a80";
 
 /** A probability in per cent; never 0 or 100, which no model can know. */
 function chance(value) {
@@ -289,16 +289,13 @@ export class Pane {
   paint() {
     const { context, canvas, picture } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.filter = "none";
     context.globalAlpha = 1;
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!picture) return;
     const { scale, dx, dy } = this.transform();
     context.setTransform(scale, 0, 0, scale, dx, dy);
     context.imageSmoothingEnabled = scale < 4; // from there on pixels are shown as they are
-    context.filter = `brightness(${this.brightness}) contrast(${this.contrast})`;
-    context.drawImage(picture, 0, 0);
-    context.filter = "none";
+    drawGrey(context, picture, this.brightness, this.contrast);
     if (this.map && this.facts) {
       const [top, left, bottom, right] = this.facts.area;
       context.globalAlpha = this.opacity;
@@ -307,53 +304,10 @@ export class Pane {
       context.globalAlpha = 1;
     }
     const thin = (globalThis.devicePixelRatio || 1) / scale;
-    if (this.showArea && this.facts) this.paintFrames(thin);
-    for (const line of this.linesHere) this.paintLine(line, thin);
-    if (this.drawn) this.paintLine(this.drawn, thin);
-  }
-
-  paintFrames(thin) {
-    const { context } = this;
-    const [top, left, bottom, right] = this.facts.area;
-    context.lineWidth = 1.5 * thin;
-    context.strokeStyle = "#6fc3d3";
-    context.setLineDash([]);
-    context.strokeRect(left, top, right - left, bottom - top);
-    context.strokeStyle = LINE;
-    context.setLineDash([6 * thin, 4 * thin]);
-    for (const one of this.facts.regions) context.strokeRect(one.left, one.top, one.right - one.left, one.bottom - one.top);
-    context.setLineDash([]);
-  }
-
-  paintLine({ a, b }, thin) {
-    const { context } = this;
-    const length = this.measure({ a, b });
-    const colour = length.reason === "regions" ? REFUSED : LINE;
-    context.strokeStyle = "rgb(0 0 0 / 70%)";
-    context.lineWidth = 4 * thin;
-    context.beginPath();
-    context.moveTo(a.x, a.y);
-    context.lineTo(b.x, b.y);
-    context.stroke();
-    context.strokeStyle = colour;
-    context.lineWidth = 1.75 * thin;
-    context.stroke();
-    for (const end of [a, b]) {
-      context.beginPath();
-      context.moveTo(end.x - 5 * thin, end.y);
-      context.lineTo(end.x + 5 * thin, end.y);
-      context.moveTo(end.x, end.y - 5 * thin);
-      context.lineTo(end.x, end.y + 5 * thin);
-      context.stroke();
+    if (this.showArea && this.facts) drawRegions(context, this.facts, thin);
+    for (const line of this.drawn ? [...this.linesHere, this.drawn] : this.linesHere) {
+      const length = this.measure(line);
+      drawLine(context, line, this.words(length), { refused: length.reason === "regions", thin });
     }
-    const text = this.words(length);
-    context.font = `600 ${14 * thin}px system-ui, sans-serif`;
-    const width = context.measureText(text).width;
-    const x = Math.max(a.x, b.x) + 8 * thin;
-    const y = (a.y + b.y) / 2;
-    context.fillStyle = "rgb(0 0 0 / 75%)";
-    context.fillRect(x - 4 * thin, y - 14 * thin, width + 8 * thin, 20 * thin);
-    context.fillStyle = colour;
-    context.fillText(text, x, y + 1 * thin);
   }
 }
