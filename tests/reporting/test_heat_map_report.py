@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -62,12 +63,13 @@ def test_few_patients_are_said_first():
 
 
 def test_a_network_that_guesses_is_said_to():
-    guessing = study(24, Estimate(0.1, 0.05, 0.2), accuracy=0.4)
-    assert [banner.title for banner in heat_map_banners(guessing, chance=0.3)] == ["Near chance"]
-    assert "learned nothing explains nothing" in render_heat_maps(guessing, b"", chance=0.3)
-    assert heat_map_banners(study(24, Estimate(0.1, 0.05, 0.2), accuracy=0.9), chance=0.3) == []
-    assert heat_map_banners(guessing) == []  # chance is not known
+    unknown = study(24, Estimate(0.1, 0.05, 0.2), accuracy=0.4)
+    guessing = replace(unknown, chance=0.3)
+    assert [banner.title for banner in heat_map_banners(guessing)] == ["Near chance"]
+    assert "learned nothing explains nothing" in render_heat_maps(guessing, b"")
+    assert heat_map_banners(replace(guessing, accuracy=0.9)) == []
+    assert heat_map_banners(unknown) == []  # chance is not known
     screen = Console(file=io.StringIO(), width=200)
-    show_study(guessing, screen, chance=0.3)
+    show_study(guessing, screen)
     assert "Near chance" in screen.file.getvalue()
     assert not near_chance(1.0, 0.5, 8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from myosono.cli.compare import print_comparison
 from myosono.cli.evaluate import read_source
-from myosono.cli.output import console, print_json, typed_command, written
+from myosono.cli.output import console, print_json, require_writable_folder, typed_command, written
 from myosono.errors import PredictionsError, UsageError
 from myosono.provenance import machine, now, versions
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 100
 """In bytes, of the default folder: file systems allow 255, and other files may be named after it."""
-_NAME_ANOTHER = "Name another with --out"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def evaluate_against(
         for tool in tools
     ]
     folder = out or first.resolve().with_name(_folder_name([tool.name for tool in tools]))
-    _make_folder(folder)
+    require_writable_folder(folder)
     found = compare(entries, flagship=Contender(tools[0].name), resamples=resamples, seed=seed, quiet=as_json)
     facts: dict[str, Any] = {"command": typed_command(), "created": now(), "versions": versions(), "machine": machine()}
     facts["notes"] = [f"{tool.name}: {note}" for tool in tools for note in tool.predictions.notes]
@@ -89,16 +87,6 @@ def _folder_name(names: Sequence[str]) -> str:
         return name
     first = names[0].encode()[: _LONGEST_NAME // 2].decode(errors="ignore")
     return f"{first}_against_{len(names) - 1}_others_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _make_folder(folder: Path) -> None:
-    """Before the work that it is for, so that nothing is lost to a folder that cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot be made ({error.strerror})", path=folder, remedy=_NAME_ANOTHER) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError("cannot be written (permission denied)", path=folder, remedy=_NAME_ANOTHER)
 
 
 def _read(sources: Sequence[Path]) -> list[_Tool]:

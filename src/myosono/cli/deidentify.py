@@ -41,7 +41,7 @@ def deidentify_command(
     from myosono.clinic.dicom import DeidentifyOptions
     from myosono.clinic.dicom.cleaning import NO_AREA
     from myosono.clinic.dicom.folder import Exported, export_files, left_out, open_salt
-    from myosono.imaging import Area, list_sources
+    from myosono.imaging import Area, lies_below, list_sources
 
     options = DeidentifyOptions(
         open_salt(secret),
@@ -52,14 +52,14 @@ def deidentify_command(
         shift_dates=shift_dates,
     )
     sources = list_sources(list(paths))
-    own = [file for file in sources if _is_below(file, out)]  # copies of an earlier run: not patients of their own
+    own = {file for file in sources if lies_below(file, out)}  # copies of an earlier run: not patients of their own
     found = list(export_files([file for file in sources if file not in own], out, options))
     found += [Exported(file, None, f"{file}: {reason}") for file, reason in sources.failed]
-    found += [one for one in left_out(sources.skipped) if not _is_below(one.source, out)]
+    found += [one for one in left_out(sources.skipped) if not lies_below(one.source, out)]
     refused = [one for one in found if one.error is not None]
     if json:
         lines = [{"source": str(one.source), "copy": str(one.copy or "") or None, "error": one.error} for one in found]
-        print_json({"secret": str(secret), "files": lines, "not_taken": [str(file) for file in own]})
+        print_json({"secret": str(secret), "files": lines, "not_taken": sorted(map(str, own))})
     else:
         for one in refused:
             console().print(f"[yellow]left out[/] {escape(str(one.error))}", soft_wrap=True)
@@ -72,10 +72,6 @@ def deidentify_command(
         written(secret, "secret, to be kept")
     if refused:
         raise typer.Exit(1)
-
-
-def _is_below(file: Path, folder: Path) -> bool:
-    return file.resolve().is_relative_to(folder.resolve())
 
 
 def _numbers(text: str) -> list[int]:

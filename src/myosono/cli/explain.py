@@ -16,7 +16,6 @@ from myosono.extras import require, require_train
 
 if TYPE_CHECKING:
     from myosono.faithfulness import HeatMapStudy
-    from myosono.training import Run
 
 
 def explain_command(
@@ -43,11 +42,10 @@ def explain_command(
     from myosono.reporting import write_heat_maps
     from myosono.training import Run
 
-    opened = Run.open(run)
     with progress_bar() as bar:
         task = bar.add_task("removing pixels", total=None)
         study, examples = explain_run(
-            opened,
+            Run.open(run),
             Cohort.open(cohort),
             fold=fold,
             limit=limit or None,
@@ -58,40 +56,21 @@ def explain_command(
             on_start=lambda count: bar.update(task, total=count),
             on_image=lambda: bar.advance(task),
         )
-        chance = _chance(opened, fold)
-        page = write_heat_maps(out, study, examples, chance=chance)
+        page = write_heat_maps(out, study, examples)
     if json:
         print_json(study.to_dict())
     else:
-        show_study(study, console(), chance=chance)
+        show_study(study, console())
         written(page, "report")
 
 
-def _chance(run: Run, fold: int) -> float | None:
-    """Accuracy of always guessing the most common class of the fold's test patients."""
-    from myosono.evaluation import read_predictions
-
-    file = run.fold_folder(fold) / "predictions.parquet"
-    if not file.is_file():
-        return None
-    targets = read_predictions(file).rows("test").table.drop_duplicates("patient_id")["target"]
-    return float(targets.value_counts(normalize=True).max()) if len(targets) else None
-
-
-def show_study(study: HeatMapStudy, to: Console, *, chance: float | None = None) -> None:
-    """What was found in sentences, and the figures with the difference from random maps.
-
-    Parameters
-    ----------
-    chance
-        Accuracy of a network that has learned nothing, if known.
-    """
+def show_study(study: HeatMapStudy, to: Console) -> None:
+    """What was found in sentences, and the figures with the difference from random maps."""
     from myosono.faithfulness.result import METRICS
-    from myosono.reporting.heat_map_report import DIGITS, METRIC_TITLES, findings, heat_map_banners, minus
+    from myosono.reporting.heat_map_report import DIGITS, METRIC_TITLES, doubts, findings, heat_map_banners, minus
     from myosono.reporting.stress_report import signed
 
-    banners = heat_map_banners(study, chance=chance)
-    for banner in banners:
+    for banner in heat_map_banners(study):
         if banner.tone == "red":
             to.print(f"[bold red]{escape(banner.title)}: {escape(banner.text)}[/]", soft_wrap=True)
     if study.simulated:
@@ -110,6 +89,5 @@ def show_study(study: HeatMapStudy, to: Console, *, chance: float | None = None)
     to.print(table)
     for finding in findings(study):
         to.print(f"- {escape(finding)}", soft_wrap=True)
-    for banner in banners:
-        if banner.title in ("Near chance", "Few patients"):
-            to.print(f"[yellow]{escape(banner.title)}: {escape(banner.text)}[/]", soft_wrap=True)
+    for banner in doubts(study):
+        to.print(f"[yellow]{escape(banner.title)}: {escape(banner.text)}[/]", soft_wrap=True)

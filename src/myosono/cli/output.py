@@ -51,6 +51,23 @@ def require_writable(file: Path) -> None:
         raise UsageError("cannot be written: permission denied", path=file)
 
 
+def require_writable_folder(folder: Path) -> None:
+    """As `require_writable`, for the folder of a report; it is made.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be made or written.
+    """
+    remedy = "Name another with --out"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be made ({error.strerror})", path=folder, remedy=remedy) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError("cannot be written (permission denied)", path=folder, remedy=remedy)
+
+
 def written(path: Path, what: str) -> None:
     """Say where something was written."""
     console().print(f"[dim]{what}:[/] {escape(str(path))}", soft_wrap=True)

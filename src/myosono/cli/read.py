@@ -50,7 +50,7 @@ def read_command(
     options = QuantifyOptions(masks, reference, age, sex, device, across_devices)
     options.require(quantify)
     _check_site(muscle, side)
-    prepared = prepare(options, threads=threads)
+    prepared = prepare(options, threads=threads) if quantify else None
     if patient is None:
         options.require_one_patient(paths)
     if out is not None:
@@ -58,7 +58,7 @@ def read_command(
     quiet = json or not sys.stderr.isatty()
     reader = load(model, threads=threads)
     reading = _read(reader, paths, patient, muscle, side, quiet=quiet)
-    if quantify:
+    if prepared is not None:
         reading = measure(reader, reading, prepared, quiet=quiet)
     if out is not None:
         write_reading(reader, reading, out)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myosono.errors import PredictionsError
-from myosono.evaluation.table_files import LAYOUT, read_frame
+from myosono.evaluation.table_files import LAYOUT, read_frame, require_distinct
 from myosono.evaluation.table_probabilities import PREFIX, read_probabilities
 
 ROLES = ("validation", "test")
@@ -136,9 +136,7 @@ def check_predictions(
 def _class_names(frame: pd.DataFrame, classes: Sequence[str] | None, path: Path | None) -> tuple[str, ...]:
     columns = [str(column) for column in frame.columns]
     found = tuple(column.removeprefix(PREFIX) for column in columns if column.startswith(PREFIX))
-    again = [name for place, name in enumerate(columns) if name in columns[:place]]
-    if again:
-        raise PredictionsError(f"two columns have the same name, {again[0]}", path=path, remedy="Rename one of them")
+    require_distinct(columns, path)
     names = found if classes is None else tuple(classes)
     _require_columns(frame, [PREFIX + name for name in names], path)
     extra = [name for name in found if name not in names]

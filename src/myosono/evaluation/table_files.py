@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -62,13 +63,18 @@ def _decode(content: bytes, path: Path) -> str:
         raise PredictionsError(f"{reason} (byte {error.start + 1})", path=path, remedy=_SAVE) from error
 
 
+def require_distinct(names: Iterable[str], path: Path | None) -> None:
+    """Refuse two columns of one name: nobody knows which is meant."""
+    again = [name for name, count in Counter(names).items() if count > 1]
+    if again:
+        raise PredictionsError(f"two columns have the same name, {again[0]}", path=path, remedy="Rename one of them")
+
+
 def _read_csv(text: str, path: Path) -> pd.DataFrame:
     header = text.split("\n", 1)[0]
     separator = max(",;\t", key=header.count)
     named = next(csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True), [])
     # pandas would call the second one "p_A.1", which is then a class that nobody has.
-    again = [name for name, count in Counter(named).items() if name and count > 1]
-    if again:
-        raise PredictionsError(f"two columns have the same name, {again[0]}", path=path, remedy="Rename one of them")
+    require_distinct(filter(None, named), path)
     # Text first: a patient called "NA" or "007" must stay what it is.
     return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)

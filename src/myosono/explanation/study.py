@@ -120,6 +120,7 @@ def explain_run(
         created=now(),
         versions=versions(),
         command=command,
+        chance=_chance(images.table),
     )
     return study, _examples(network, images, maps, run.classes, seed)
 
@@ -137,6 +138,11 @@ def _held_out(run: Run, cohort: Cohort, fold: int, limit: int | None, seed: int)
     fill = float(np.mean([_resized(cohort, str(name), run.recipe.size).mean() for name in learned]))
     grey = np.stack([_resized(cohort, str(name), run.recipe.size) for name in table["image_id"]])
     return _Images(table.reset_index(drop=True), grey, fill)
+
+
+def _chance(table: pd.DataFrame) -> float:
+    targets = table.drop_duplicates("patient_id")["target"]
+    return float(targets.value_counts(normalize=True).max())
 
 
 @torch.no_grad()

@@ -147,6 +147,8 @@ class HeatMapStudy:
         Held-out images and patients used, and the most images of a patient.
     accuracy
         Of those images: a map of a network that has learned nothing explains nothing.
+    chance
+        Accuracy of always naming the most common class of their patients; None if not known.
     grid
         Cells of the class maps, ``(h, w)``.
     rows, curves, similarities
@@ -176,6 +178,7 @@ class HeatMapStudy:
     created: str
     versions: dict[str, str]
     command: str = ""
+    chance: float | None = None
 
     def title(self, method: str) -> str:
         """Title of a method."""

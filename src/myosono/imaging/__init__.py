@@ -18,7 +18,7 @@ from myosono.imaging.limits import Limits
 from myosono.imaging.marks import is_own_result, result_mark, save_result
 from myosono.imaging.naming import NameFacts, facts_from_name
 from myosono.imaging.read import read_frame, read_frames
-from myosono.imaging.sources import SourceList, list_sources, natural_key
+from myosono.imaging.sources import SourceList, lies_below, list_sources, natural_key
 
 __all__ = [
     "Area",
@@ -31,6 +31,7 @@ __all__ = [
     "facts_from_name",
     "find_b_mode_area",
     "is_own_result",
+    "lies_below",
     "list_sources",
     "natural_key",
     "printable",

@@ -94,6 +94,11 @@ def list_sources(paths: str | Path | Sequence[str | Path]) -> SourceList:
     return SourceList(found.values(), skipped, failed)
 
 
+def lies_below(file: str | Path, folder: str | Path) -> bool:
+    """Whether a file lies in a folder or one below it, by whatever paths and links the two are named."""
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(file)).parents
+
+
 def natural_key(path: Path) -> list[tuple[list[tuple[int, int, str]], str]]:
     """Sort key that compares digits as numbers, folder by folder.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from myosono.errors import UsageError
-from myosono.imaging import Area
+from myosono.imaging import Area, lies_below
 from myosono.quantification import (
     ImageQuantities,
     MeasuredImage,
@@ -136,7 +135,7 @@ def without_masks(reader: Reader, reading: Reading, masks: Path) -> Reading:
         Folder of the masks.
     """
     paths = [image.path for image in reading.images] + [failure.path for failure in reading.failed]
-    inside = {path for path in paths if _lies_in(path, masks)}
+    inside = {path for path in paths if lies_below(path, masks)}
     if all(image.path in inside for image in reading.images):
         of_images = {folded_name(name) for name in mask_names([(image.path, image.frame) for image in reading.images])}
         inside = {path for path in inside if folded_name(Path(path).name) in of_images}
@@ -152,10 +151,6 @@ def without_masks(reader: Reader, reading: Reading, masks: Path) -> Reading:
         patients=patients,
         skipped=(*reading.skipped, *((path, A_MASK) for path in dict.fromkeys(paths) if path in inside)),
     )
-
-
-def _lies_in(path: str, folder: Path) -> bool:
-    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
 def quantities_of(image: ImageReading, quantifier: Quantifier, *, mask_name: str = "") -> ImageQuantities:

@@ -7,7 +7,7 @@ from typing import Any
 
 from myosono.evaluation.comparison import UNKNOWN_SPLIT, Comparison, Condition, ModelScore
 from myosono.evaluation.intervals import FEW_PATIENTS
-from myosono.reporting.statements import Banner
+from myosono.reporting.statements import Banner, few_patients
 
 
 def comparison_banners(found: Comparison, facts: Mapping[str, Any]) -> list[Banner]:
@@ -90,11 +90,7 @@ def _few_patients(found: Comparison) -> Banner | None:
     few = {name: count for name, count in _fewest(found).items() if count < FEW_PATIENTS}
     if not few:
         return None
-    text = (
-        f"Compared are {'; '.join(f'{count} in {name}' for name, count in few.items())}: intervals from fewer than "
-        f"{FEW_PATIENTS} patients are too narrow, and one that leaves 0 out may be chance."
-    )
-    return Banner("amber", "Few patients", text)
+    return few_patients(f"Compared are {'; '.join(f'{count} in {name}' for name, count in few.items())}")
 
 
 def _fewest(found: Comparison) -> dict[str, int]:

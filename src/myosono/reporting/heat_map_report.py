@@ -17,7 +17,7 @@ from myosono.faithfulness.result import METRICS, Metric
 from myosono.reading.overlay import SHRINKAGE_LABEL
 from myosono.reporting.heat_map_panel import draw_panel
 from myosono.reporting.pages import csv_text, json_text, page_environment, write_files
-from myosono.reporting.statements import Banner
+from myosono.reporting.statements import Banner, few_patients
 from myosono.reporting.stress_report import signed
 
 STEM = "heat_maps"
@@ -32,15 +32,8 @@ DIGITS = 3
 _SMALLER_IS_BETTER = ("deletion",)
 
 
-def write_heat_maps(
-    out_dir: str | Path, study: HeatMapStudy, examples: Sequence[Example], *, chance: float | None = None
-) -> Path:
+def write_heat_maps(out_dir: str | Path, study: HeatMapStudy, examples: Sequence[Example]) -> Path:
     """Write ``heat_maps.{html,csv,json}``, curves and randomisation as CSV, ``examples.png``; return the page's path.
-
-    Parameters
-    ----------
-    chance
-        Accuracy of a network that has learned nothing, if known.
 
     Raises
     ------
@@ -49,7 +42,7 @@ def write_heat_maps(
     """
     panel = _png(study, examples)
     files: dict[str, str | bytes] = {
-        f"{STEM}.html": render_heat_maps(study, panel, chance=chance),
+        f"{STEM}.html": render_heat_maps(study, panel),
         f"{STEM}.json": json_text(study.to_dict()),
         f"{STEM}.csv": csv_text(study.to_rows()),
         f"{STEM}_curves.csv": csv_text(study.to_curve_rows()),
@@ -61,12 +54,12 @@ def write_heat_maps(
     return Path(out_dir) / f"{STEM}.html"
 
 
-def render_heat_maps(study: HeatMapStudy, panel: bytes, *, chance: float | None = None) -> str:
+def render_heat_maps(study: HeatMapStudy, panel: bytes) -> str:
     """The page as HTML text; ``panel`` is the picture of the examples, PNG."""
     environment = page_environment(minus=minus, spanned=spanned, signed=signed)
     return environment.get_template("heat_maps.html").render(
         study=study,
-        banners=heat_map_banners(study, chance=chance),
+        banners=heat_map_banners(study),
         findings=findings(study),
         metrics=METRICS,
         titles=METRIC_TITLES,
@@ -97,14 +90,8 @@ def spanned(estimate: Estimate, digits: int) -> str:
     return f"{minus(estimate.lo, digits)} to {minus(estimate.hi, digits)}"
 
 
-def heat_map_banners(study: HeatMapStudy, *, chance: float | None = None) -> list[Banner]:
-    """Banners in order of gravity.
-
-    Parameters
-    ----------
-    chance
-        Accuracy of a network that has learned nothing, if known.
-    """
+def heat_map_banners(study: HeatMapStudy) -> list[Banner]:
+    """Banners in order of gravity."""
     banners = []
     if study.leaks:
         text = "Test images show patients that the network was trained on; maps of new patients may be less faithful."
@@ -112,19 +99,21 @@ def heat_map_banners(study: HeatMapStudy, *, chance: float | None = None) -> lis
     if study.simulated:
         text = "Made by this package's simulation. Nothing here is evidence about patients."
         banners.append(Banner("amber", "Simulated images", text))
-    if chance is not None and near_chance(study.accuracy, chance, study.patients):
+    return banners + doubts(study)
+
+
+def doubts(study: HeatMapStudy) -> list[Banner]:
+    """Those about what so many patients and such a network can show."""
+    banners = []
+    if study.chance is not None and near_chance(study.accuracy, study.chance, study.patients):
         text = (
             f"The network is right on {study.accuracy:.0%} of these images; guessing the most common class gives "
-            f"{chance:.0%}, and {study.patients} patients cannot tell the two apart. A map of a network that has "
+            f"{study.chance:.0%}, and {study.patients} patients cannot tell the two apart. A map of a network that has "
             "learned nothing explains nothing."
         )
         banners.append(Banner("amber", "Near chance", text))
     if study.patients < FEW_PATIENTS:
-        text = (
-            f"Only {study.patients} test patients: intervals from fewer than {FEW_PATIENTS} patients are too narrow, "
-            "and one that leaves 0 out may be chance."
-        )
-        banners.append(Banner("amber", "Few patients", text))
+        banners.append(few_patients(f"Only {study.patients} test patients"))
     return banners
 
 

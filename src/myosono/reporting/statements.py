@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from myosono.evaluation import Estimate, Evaluation
+from myosono.evaluation.intervals import FEW_PATIENTS
 from myosono.evaluation.wording import end_text, share_text
 from myosono.reporting.facts import RunFacts
 
@@ -20,6 +21,15 @@ class Banner:
     tone: Literal["red", "amber"]
     title: str
     text: str
+
+
+def few_patients(said: str) -> Banner:
+    """That differences between so few patients may be chance; ``said`` tells how few."""
+    text = (
+        f"{said}: intervals from fewer than {FEW_PATIENTS} patients are too narrow, and one that leaves 0 out may be "
+        "chance."
+    )
+    return Banner("amber", "Few patients", text)
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -9,10 +9,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from myosono.cohort.grouping import MAX_SEED
 from myosono.errors import RecipeError
-
-MAX_SEED = 2**31 - 1
-"""As of a split: numpy takes 32 bits, and the members of a teacher add to the seed."""
 
 
 class _Strict(BaseModel):

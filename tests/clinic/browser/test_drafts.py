@@ -77,20 +77,24 @@ def test_another_window_does_not_replace_a_newer_draft(page: Any, open_page: Any
     assert other.get_by_label("Notes").input_value() == "A long note."
 
 
-def test_a_save_that_failed_is_made_again(page: Any) -> None:
-    intercept(page, "return number === 1 ? new Response('{}', { status: 503 }) : truly(to, given);")
-    page.get_by_label("Notes").fill("Written while the clinic was started.")
+def write_through(page: Any, fault: str, notes: str) -> None:
+    """Write while the first save goes wrong as ``fault`` says; wait until a later one is kept."""
+    intercept(page, fault)
+    page.get_by_label("Notes").fill(notes)
     page.locator("#draft-state", has_text="Not saved").wait_for()
     page.locator("#draft-state", has_text="Draft saved").wait_for(timeout=8000)
+
+
+def test_a_save_that_failed_is_made_again(page: Any) -> None:
+    fault = "return number === 1 ? new Response('{}', { status: 503 }) : truly(to, given);"
+    write_through(page, fault, "Written while the clinic was started.")
     page.reload()
     assert page.get_by_label("Notes").input_value() == "Written while the clinic was started."
 
 
 def test_a_save_whose_answer_was_lost_is_not_taken_for_another_window_s(page: Any) -> None:
-    intercept(page, "const said = await truly(to, given); if (number === 1) throw new TypeError('lost'); return said;")
-    page.get_by_label("Notes").fill("Kept, but nobody said so.")
-    page.locator("#draft-state", has_text="Not saved").wait_for()
-    page.locator("#draft-state", has_text="Draft saved").wait_for(timeout=8000)
+    fault = "const said = await truly(to, given); if (number === 1) throw new TypeError('lost'); return said;"
+    write_through(page, fault, "Kept, but nobody said so.")
     assert page.locator("#opinion-error").inner_text() == ""
 
 

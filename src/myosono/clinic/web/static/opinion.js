@@ -67,7 +67,7 @@ async function save() {
   if (amends) return;
   state.textContent = t("Saving");
   try {
-    if (tried) await learnWhatCame();
+    await learnWhatCame();
     const json = values();
     tried = same(json);
     version = (await request(address, { method: "PUT", json: { ...json, made_from: version } })).version;
@@ -97,6 +97,7 @@ function same({ agrees, diagnosis: name, heckmatt, notes }) {
 
 /** A save whose answer was lost may have been kept: then the draft there is ours, and no other window's. */
 async function learnWhatCame() {
+  if (!tried) return;
   const kept = await request(address).catch((error) => {
     if (error.status !== 404) throw error;
     return null;
@@ -173,7 +174,7 @@ async function sign(said) {
   state.textContent = t("Signing");
   try {
     leaving = true;
-    if (tried) await learnWhatCame();
+    await learnWhatCame();
     if (amends) await request(`/api/v1/opinions/${amends}/amend`, { method: "POST", json: { ...json, reason: form.elements.reason.value } });
     else await request(`${address}/sign`, { method: "POST", json: { ...json, made_from: version } });
     location.reload();
